@@ -1,0 +1,91 @@
+"""What can go wrong, and what was noticed: the words that every floor shares.
+
+An error has three parts: what is wrong, where, and what to do. A `Finding` is a thing worth
+knowing that did not stop the work. Neither carries data beyond row numbers and the offending value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+
+class DyadlineError(Exception):
+    """Base of all errors raised on purpose.
+
+    Parameters
+    ----------
+    what
+        One clear sentence, without a full stop at the end.
+    where
+        Column, key path, row numbers or file; empty if the sentence says it.
+    way_out
+        What the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", way_out: str = "") -> None:
+        self.what, self.where, self.way_out = what, where, way_out
+        place = f" ({where})" if where else ""
+        advice = f" {way_out.rstrip('.')}." if way_out else ""
+        super().__init__(f"{what.rstrip('.')}{place}.{advice}")
+
+
+class PlanError(DyadlineError):
+    """The plan, the formula or the call is wrong."""
+
+    exit_code = 2
+
+
+class DataError(DyadlineError):
+    """The data cannot be used as the plan says."""
+
+    exit_code = 3
+
+
+class FitError(DyadlineError):
+    """The question has no answer in these data (not: did not converge, which is a value)."""
+
+    exit_code = 1
+
+
+class FitWarning(UserWarning):
+    """A fit that ended on the boundary or without a full certificate, said once at the time of fitting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something noticed in the data, the scores or the fits.
+
+    Attributes
+    ----------
+    code
+        Stable short name, such as ``"baseline-is-first-outcome"``.
+    level
+        ``"note"`` (good to know), ``"warning"`` (read before you publish), ``"error"`` (stops the run).
+    words
+        What was found, in a sentence or two.
+    way_out
+        What can be done about it; empty where nothing needs to be.
+    column, dyad, rows
+        Where: column as the file names it, dyad label, row numbers in the file (first data row is 1).
+    """
+
+    code: str
+    level: Literal["note", "warning", "error"]
+    words: str
+    way_out: str = ""
+    column: str = ""
+    dyad: str = ""
+    rows: tuple[int, ...] = ()
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` for the nearest of the known names, else an empty string."""
+    known = list(known)
+    folded = {k.casefold(): k for k in reversed(known)}
+    near = get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
+    return f"Did you mean {folded[near[0]]!r}?" if near else ""
