@@ -1,0 +1,76 @@
+"""Fixed columns that repeat each other: which, in words, before anything is fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dyadline.engine.moments import Array
+from dyadline.errors import FitError
+
+SUSPECT = 1e-8
+"""Share of a column's sum of squares not explained by the columns before it that calls for a closer look."""
+
+DEPENDENT = 1e-9
+"""Share of a column's length (by orthogonalisation of the rows) below which it is a combination of others."""
+
+
+def refuse_collinear(gram: Array, x: Array, terms: tuple[str, ...], to_fixed: Array) -> None:
+    """Raise if a column is an exact combination of earlier ones.
+
+    Parameters
+    ----------
+    gram
+        X'X of the standardised columns, (p, p).
+    x
+        The columns themselves, (n, p), looked at only if the cross-products are suspicious.
+    terms
+        Names, (p,).
+    to_fixed
+        From standardised to named coefficients, (p, p).
+
+    Raises
+    ------
+    FitError
+        Naming the combination.
+    """
+    size = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    scaled = gram / np.outer(size, size)
+    try:
+        root = np.linalg.cholesky(scaled)
+        if np.diag(root).min() ** 2 > SUSPECT:
+            return
+    except np.linalg.LinAlgError:
+        pass
+    columns = x / np.sqrt(np.maximum((x**2).sum(axis=0), 1e-300))
+    upper = np.linalg.qr(columns, mode="r")
+    remainder = np.abs(np.diag(upper))
+    dependent = np.flatnonzero(remainder < DEPENDENT)
+    if not len(dependent):
+        return
+    words = [_combination(columns, int(number), terms, to_fixed, size) for number in dependent]
+    raise FitError(
+        "The fixed effects repeat each other: " + "; ".join(words),
+        way_out="Leave one of the named terms out",
+    )
+
+
+def _combination(columns: Array, number: int, terms: tuple[str, ...], to_fixed: Array, size: Array) -> str:
+    """``c = a − b`` in the named columns."""
+    weights = np.linalg.lstsq(columns[:, :number], columns[:, number], rcond=1e-10)[0]
+    null = np.zeros(len(terms))
+    null[:number], null[number] = -weights, 1.0
+    # Xt·(null/size) = 0 for the standardised columns, hence X·(to_fixed · null/size) = 0 for the named ones.
+    named = to_fixed @ (null / size)
+    named = named / named[number]
+    named[np.abs(named) < 1e-7] = 0.0
+    parts: list[str] = []
+    for term, weight in zip(terms, -named, strict=True):
+        if weight == 0.0 or term == terms[number]:
+            continue
+        value = abs(float(weight))
+        times = "" if abs(value - 1.0) < 1e-6 else f"{value:.4g}·"
+        sign = ("− " if weight < 0 else "+ ") if parts else ("−" if weight < 0 else "")
+        parts.append(f"{sign}{times}{term}")
+    if not parts:
+        return f"{terms[number]} is zero in every row"
+    return f"{terms[number]} = {' '.join(parts)}"
