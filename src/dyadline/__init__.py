@@ -1,1 +1,85 @@
-"""Alliance convergence and outcome: from session ratings to scores, models and a report."""
+"""Alliance convergence and outcome: from session ratings to scores, models and a report.
+
+>>> import dyadline as dl
+>>> result = dl.run(dl.read_plan("study.toml"))            # doctest: +SKIP
+>>> dl.write_report(result, "report.html")                 # doctest: +SKIP
+
+Everything is imported when first used, so that `import dyadline` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dyadline.convergence.score import convergence
+    from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
+    from dyadline.inference.coefficients import coefficients
+    from dyadline.inference.criteria import information_criteria
+    from dyadline.inference.variance import variance_components
+    from dyadline.model.fit import Fit, fit
+    from dyadline.plan.analysis import AnalysisPlan
+    from dyadline.plan.document import parse_plan, plan_schema, read_plan
+    from dyadline.result import AnalysisResult
+    from dyadline.studies.twins import simulate
+    from dyadline.workflow import run, write_report
+
+_ROOMS = {
+    "AnalysisPlan": "plan.analysis",
+    "AnalysisResult": "result",
+    "DataError": "errors",
+    "DyadlineError": "errors",
+    "Finding": "errors",
+    "Fit": "model.fit",
+    "FitError": "errors",
+    "PlanError": "errors",
+    "coefficients": "inference.coefficients",
+    "convergence": "convergence.score",
+    "fit": "model.fit",
+    "information_criteria": "inference.criteria",
+    "parse_plan": "plan.document",
+    "plan_schema": "plan.document",
+    "read_plan": "plan.document",
+    "run": "workflow",
+    "simulate": "studies.twins",
+    "variance_components": "inference.variance",
+    "write_report": "workflow",
+}
+
+__all__ = [
+    "AnalysisPlan",
+    "AnalysisResult",
+    "DataError",
+    "DyadlineError",
+    "Finding",
+    "Fit",
+    "FitError",
+    "PlanError",
+    "__version__",
+    "coefficients",
+    "convergence",
+    "fit",
+    "information_criteria",
+    "parse_plan",
+    "plan_schema",
+    "read_plan",
+    "run",
+    "simulate",
+    "variance_components",
+    "write_report",
+]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'dyadline' has no attribute {name!r}")
+    found = getattr(import_module(f"dyadline.{_ROOMS[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

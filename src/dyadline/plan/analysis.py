@@ -1,0 +1,230 @@
+"""What is asked: the analysis plan and its sections.
+
+The first value of each choice is its default; the choices are those of the method's description.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+Growth = Literal["multilevel", "ols", "observed"]
+Discrepancy = Literal["absolute", "signed", "squared"]
+Slope = Literal["rate", "toward_zero", "endpoints", "log_ratio"]
+Unit = Literal["window", "per_unit"]
+Transform = Literal["log_shift", "none", "signed_log", "asinh", "yeo_johnson", "rank_normal"]
+EarlyLevel = Literal["curve", "first_rating"]
+EarlyDiscrepancy = Literal["signed", "absolute", "curve", "none"]
+Method = Literal["REML", "ML"]
+FreedomMethod = Literal["satterthwaite", "normal"]
+Criteria = Literal["spss", "lme4", "nlme", "sas"]
+
+
+def _whole(value: object) -> object:
+    """Python takes True and 1.0 for 1; a plan does not."""
+    if type(value) is not int:
+        raise PydanticCustomError("whole_number", "Input should be a whole number")
+    return value
+
+
+Name = Annotated[str, Field(min_length=1)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Window = Literal["all"] | tuple[Number, Number]
+
+MODEL_COLUMNS = (
+    "outcome",
+    "time",
+    "t",
+    "row",
+    "dyad",
+    "therapist",
+    "patient_rating",
+    "therapist_rating",
+    "baseline",
+    "convergence",
+    "early_patient",
+    "early_therapist",
+    "early_discrepancy",
+    "development",
+)
+"""Names that the analysis gives to its own columns, so that no covariate can have them."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataSection(_Section):
+    """Where the data are."""
+
+    file: Name
+    """Data file, relative to the plan's folder: csv, tsv or parquet."""
+
+
+class ColumnsSection(_Section):
+    """Which column of the file plays which role."""
+
+    dyad: Name
+    """Column that names the dyad (the patient)."""
+    therapist: Name | None = None
+    """Optional: column that names the therapist."""
+    time: Name
+    """Column with session, week or occasion as a number."""
+    patient_rating: Name
+    """Column with the alliance as the patient rates it."""
+    therapist_rating: Name
+    """Column with the alliance as the therapist rates it."""
+    outcome: Name
+    """Column with the outcome, such as symptoms."""
+    baseline: Name = "first"
+    """Column with one value per dyad, or "first" for the first outcome."""
+    covariates: tuple[Name, ...] = ()
+    """Further columns with one value per dyad, grand-mean centred."""
+
+    # Fields are validated in order, so each one looks back: every doubled role is found, whatever else is wrong.
+    @field_validator("*")
+    @classmethod
+    def _one_role_per_column(
+        cls, value: str | tuple[str, ...] | None, info: ValidationInfo
+    ) -> str | tuple[str, ...] | None:
+        if value is None or (info.field_name == "baseline" and value == "first"):
+            return value
+        roles = {column: role for role, column in info.data.items() if isinstance(column, str)}
+        if info.data.get("baseline") == "first":
+            roles = {column: role for column, role in roles.items() if role != "baseline"}
+        names = (value,) if isinstance(value, str) else value
+        for number, name in enumerate(names):
+            if name in roles:
+                raise ValueError(f"the column {name!r} already is {roles[name]!r}; each role needs its own")
+            if name in names[:number]:
+                raise ValueError(f"the column {name!r} is named twice")
+        return value
+
+    @field_validator("covariates")
+    @classmethod
+    def _not_a_name_of_ours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name in MODEL_COLUMNS:
+                raise ValueError(
+                    f"the analysis itself has a column {name!r}; give the covariate another name in the file"
+                )
+        return value
+
+
+class TimeSection(_Section):
+    """How time is counted."""
+
+    origin: Literal["first"] | Number = "first"
+    """"first" (the study's first occasion is 0) or the time that counts as 0."""
+    scale: Annotated[Number, Field(gt=0)] = 1.0
+    """Time is divided by this."""
+
+
+class ConvergenceSection(_Section):
+    """How the convergence score and what goes with it are made."""
+
+    growth: Growth = "multilevel"
+    """How each rater's curve is estimated."""
+    discrepancy: Discrepancy = "absolute"
+    """How far apart patient and therapist are on an occasion."""
+    slope: Slope = "rate"
+    """How the change of the discrepancy becomes one number."""
+    unit: Unit = "window"
+    """Change over the whole observed window, or per unit of time."""
+    transform: Transform = "log_shift"
+    """Transform of the score towards a normal distribution."""
+    early_level: Annotated[EarlyLevel, Field(validate_default=True)] = "curve"
+    """Early alliance of each rater: from the curve at the first occasion, or the first rating."""
+    early_discrepancy: EarlyDiscrepancy = "signed"
+    """Early patient minus therapist rating as a predictor in Model 3."""
+    rating_window: Window = "all"
+    """Alliance occasions that count: "all" or [from, to] in time's own values."""
+    outcome_window: Window = "all"
+    """Outcome occasions that count: "all" or [from, to] in time's own values."""
+
+    @field_validator("early_level", "early_discrepancy")
+    @classmethod
+    def _needs_a_curve(cls, value: str, info: ValidationInfo) -> str:
+        if value == "curve" and info.data.get("growth") == "observed":
+            other = '"first_rating"' if info.field_name == "early_level" else '"signed", "absolute" or "none"'
+            raise ValueError(f'"curve" needs a curve, and growth = "observed" has none; write {other}')
+        return value
+
+    @field_validator("rating_window", "outcome_window")
+    @classmethod
+    def _forwards(cls, value: Window) -> Window:
+        if not isinstance(value, str) and not value[0] < value[1]:
+            raise ValueError(f"[from, to] must have from < to, and {value[0]:g} < {value[1]:g} is not so")
+        return value
+
+
+class ModelsSection(_Section):
+    """Which outcome models are fitted, and how."""
+
+    run: Annotated[tuple[Annotated[Literal[1, 2, 3], BeforeValidator(_whole)], ...], Field(min_length=1)] = (
+        1,
+        2,
+        3,
+    )
+    """Models 1 (time only), 2 (convergence), 3 (convergence and covariates)."""
+    method: Method = "REML"
+    """Restricted or full maximum likelihood."""
+    df: FreedomMethod = "satterthwaite"
+    """Degrees of freedom of the tests of fixed effects."""
+    criteria: Criteria = "spss"
+    """Whose convention the information criteria follow."""
+
+    @field_validator("run")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("each model can be run once")
+        return value
+
+
+class AnalysisPlan(_Section):
+    """One analysis, from ratings to tables: what is asked, before any data."""
+
+    version: Annotated[Literal[1], BeforeValidator(_whole)] = 1
+    """Version of the plan's format."""
+    title: str = ""
+    """Heading of the report."""
+    data: DataSection | None = None
+    """Where the data are; left out where a frame is handed in."""
+    columns: ColumnsSection
+    """Which column of the file plays which role."""
+    time: TimeSection = TimeSection()
+    """How time is counted."""
+    convergence: ConvergenceSection = ConvergenceSection()
+    """How the convergence score and what goes with it are made."""
+    models: ModelsSection = ModelsSection()
+    """Which outcome models are fitted, and how."""
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def folder(self) -> Path:
+        """Where the plan's file lies; the working folder for a plan that was never a file."""
+        return self._folder
+
+    @property
+    def data_path(self) -> Path | None:
+        """The data file, or None where a frame is to be handed in."""
+        return None if self.data is None else self.folder / self.data.file
+
+    def in_folder(self, folder: Path) -> Self:
+        """The same plan, with its data file looked for in another folder."""
+        moved = self.model_copy()
+        moved._folder = folder
+        return moved

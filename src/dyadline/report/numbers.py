@@ -1,0 +1,135 @@
+"""The one place that rounds: numbers as APA style writes them.
+
+References
+----------
+American Psychological Association. (2020). Publication manual (7th ed.), sections 6.36 and 6.44.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from dyadline.report.document import Cell, Value
+
+MINUS, EN_DASH, EM_DASH = "\u2212", "\u2013", "\u2014"
+MISSING = EM_DASH
+
+
+def _absent(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """``−1.20``; never a negative zero; a dash where there is no number.
+
+    Numbers too small for the decimals but not zero, and numbers of a million and more, are written as powers of ten.
+    """
+    if value is None or _absent(value):
+        return MISSING
+    if math.isinf(value):
+        return f"{MINUS if value < 0 else ''}\u221e"
+    size = abs(value)
+    if size >= 1e6 and not (value.is_integer() if isinstance(value, float) else True):
+        return _power_of_ten(value)
+    if size and size < 0.5 * 10.0**-decimals and size < 5e-5:
+        return _power_of_ten(value)
+    text = f"{size:.{decimals}f}"
+    negative = value < 0 and any(digit in text for digit in "123456789")
+    return f"{MINUS if negative else ''}{text}"
+
+
+def _power_of_ten(value: float) -> str:
+    mantissa, exponent = f"{value:.2e}".split("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "\u207b⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa.replace('-', MINUS)} × 10{power}"
+
+
+def proportion(value: float | None, decimals: int = 2) -> str:
+    """A number that cannot exceed 1, without its leading zero: ``.76``, ``−.25``, ``1.00``."""
+    text = number(value, decimals)
+    return text.replace("0.", ".", 1) if text.lstrip(MINUS).startswith("0.") else text
+
+
+def p_value(value: float | None) -> str:
+    """``.032``, ``< .001``; never exactly 0 or 1."""
+    if value is None or _absent(value):
+        return MISSING
+    if value < 0.001:
+        return "< .001"
+    return "> .999" if value >= 0.9995 else proportion(value, 3)
+
+
+def freedom(value: float | None) -> str:
+    """Degrees of freedom: ``91.4``, whole where exact or at least 100, ``∞`` for the normal distribution."""
+    if value is None or _absent(value) or math.isinf(value):
+        return number(value)
+    whole = abs(value) >= 100 or abs(value - round(value)) < 1e-6
+    return number(round(value) if whole else value, 0 if whole or abs(round(value, 1)) >= 100 else 1)
+
+
+def interval(low: float | None, high: float | None, decimals: int = 2) -> str:
+    """``[−1.20, 0.34]``."""
+    if _absent(low) and _absent(high):
+        return MISSING
+    return f"[{number(low, decimals)}, {number(high, decimals)}]"
+
+
+def span(low: float | None, high: float | None, decimals: int = 2) -> str:
+    """A range with an en dash, or with `to` where a minus stands beside it: ``2.10–6.90``, ``−0.40 to 1.20``."""
+    if _absent(low) or _absent(high):
+        return MISSING
+    first, last = number(low, decimals), number(high, decimals)
+    return f"{first} to {last}" if MINUS in first + last else f"{first}{EN_DASH}{last}"
+
+
+def count(value: float | None) -> str:
+    """A whole number with commas from a thousand on: ``1,090``."""
+    if value is None or _absent(value):
+        return MISSING
+    return f"{round(value):,}".replace("-", MINUS)
+
+
+def occasion(value: float | None) -> str:
+    """A session, week or occasion as the data name it: ``3``, ``2.5``."""
+    if value is None or _absent(value):
+        return MISSING
+    return f"{value:.6g}".replace("-", MINUS) if abs(value) < 1e6 else number(value, 0)
+
+
+def decimals_for(std_errors: Iterable[float | None]) -> int:
+    """Decimals at which the smallest of the standard errors keeps a digit or two: 2, or 3 and more below 0.05."""
+    known = [abs(s) for s in std_errors if s is not None and math.isfinite(s) and s]
+    if not known or min(known) >= 0.05:
+        return 2
+    return min(6, 2 + math.ceil(math.log10(0.05 / min(known)) + 1e-9))
+
+
+def decimals_of_spread(sd: float | None) -> int:
+    """Decimals for means of something that spreads this much: 2, or 3 and more below 0.1."""
+    return decimals_for([None if sd is None else sd / 2.0])
+
+
+def words(cell: Cell) -> str:
+    """A cell as it is printed."""
+    value, kind = cell.value, cell.kind
+    if isinstance(value, str):
+        return value
+    if kind in ("interval", "range"):
+        low, high = value if isinstance(value, tuple) else (None, None)
+        return (interval if kind == "interval" else span)(low, high, cell.decimals)
+    return _one(value, kind, cell.decimals)
+
+
+def _one(value: Value, kind: str, decimals: int) -> str:
+    if isinstance(value, tuple | str):
+        raise TypeError(f"{value!r} is not one number, as the kind {kind!r} wants it")
+    if kind == "p":
+        return p_value(value)
+    if kind == "df":
+        return freedom(value)
+    if kind == "count":
+        return count(value)
+    if kind == "occasion":
+        return occasion(value)
+    return proportion(value, decimals) if kind == "proportion" else number(value, decimals)

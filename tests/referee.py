@@ -1,0 +1,322 @@
+"""A referee for the engine: the mixed-model likelihood written out densely, slow and plain.
+
+``y = X β + Σ_b Z_b u_b + e``, ``e ~ N(0, σ² I)``, ``u_b ~ N(0, σ² D_b)`` for each group of block b, so
+``Var(y) = V = σ² V0`` with ``V0 = I + Σ_b (Z_b D_b Z_b') ∘ [same group of b]`` and ``G_b = σ² D_b``.
+
+It builds V, factors it, whitens with it, and takes every derivative numerically. It knows no cross-product, no
+pattern and no gradient formula, and shares no line with ``dyadline.engine``: where the two agree, both are right.
+
+Criteria are −2 log-likelihoods as lme4 prints them (the REML one has no ``log|X'X|`` term).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import minimize
+
+Method = Literal["ML", "REML"]
+Block = tuple[np.ndarray, np.ndarray]  # Z columns (n, q) and group codes (n,)
+LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+def components(blocks: Sequence[Block]) -> list[np.ndarray]:
+    """Row numbers of the sets of rows that no random effect connects: V is zero between them."""
+    label = np.arange(len(blocks[0][1]))
+    while True:
+        before = label.copy()
+        for _, codes in blocks:
+            _, index = np.unique(codes, return_inverse=True)
+            smallest = np.full(index.max() + 1, len(label))
+            np.minimum.at(smallest, index, label)
+            label = smallest[index]
+        if np.array_equal(before, label):
+            return [np.flatnonzero(label == one) for one in np.unique(label)]
+
+
+def covariance(blocks: Sequence[Block], G: Sequence[np.ndarray], residual: float, rows: np.ndarray) -> np.ndarray:
+    """``residual·I + Σ_b (Z_b G_b Z_b') ∘ [same group]`` for the given rows, dense."""
+    V = residual * np.eye(len(rows))
+    for (Z, codes), g in zip(blocks, G, strict=True):
+        z, same = Z[rows], codes[rows][:, None] == codes[rows][None, :]
+        V += np.where(same, z @ np.asarray(g) @ z.T, 0.0)
+    return V
+
+
+def whitened(
+    y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], G: Sequence[np.ndarray], residual: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """``L⁻¹y``, ``L⁻¹X`` and ``log|V|`` with ``V = LL'``; raises ``LinAlgError`` where V is not positive definite."""
+    ys, Xs, log_det = np.empty(len(y)), np.empty(X.shape), 0.0
+    for rows in components(blocks):
+        L = cholesky(covariance(blocks, G, residual, rows), lower=True)
+        both = solve_triangular(L, np.column_stack([X[rows], y[rows]]), lower=True)
+        Xs[rows], ys[rows] = both[:, :-1], both[:, -1]
+        log_det += 2.0 * float(np.log(np.diag(L)).sum())
+    return ys, Xs, log_det
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The generalised least squares answer at fixed covariances, and the two parts of the criterion."""
+
+    beta: np.ndarray
+    rss: float  # r'V⁻¹r
+    log_det: float  # log|V|
+    log_det_fixed: float  # log|X'V⁻¹X|
+    covariance: np.ndarray  # (X'V⁻¹X)⁻¹
+
+
+def solve(
+    y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], G: Sequence[np.ndarray], residual: float = 1.0
+) -> Verdict:
+    """Generalised least squares by a QR decomposition of the whitened design."""
+    ys, Xs, log_det = whitened(y, X, blocks, G, residual)
+    Q, R = np.linalg.qr(Xs)
+    beta = np.linalg.solve(R, Q.T @ ys)
+    residuals = ys - Xs @ beta
+    R_inverse = np.linalg.inv(R)
+    return Verdict(
+        beta=beta,
+        rss=float(residuals @ residuals),
+        log_det=log_det,
+        log_det_fixed=2.0 * float(np.log(np.abs(np.diag(R))).sum()),
+        covariance=R_inverse @ R_inverse.T,
+    )
+
+
+def criterion(
+    y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.ndarray], method: Method
+) -> float:
+    """Profiled criterion at relative covariances D.
+
+    ML ``log|V0| + n (1 + log(2π rss/n))``; REML ``log|V0| + log|X'V0⁻¹X| + (n−p)(1 + log(2π rss/(n−p)))``.
+    """
+    at = solve(y, X, blocks, D)
+    m = len(y) - X.shape[1] if method == "REML" else len(y)
+    extra = at.log_det_fixed if method == "REML" else 0.0
+    return at.log_det + extra + m * (1.0 + LOG_2PI + float(np.log(at.rss / m)))
+
+
+def beta(y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.ndarray]) -> np.ndarray:
+    """``(X'V0⁻¹X)⁻¹X'V0⁻¹y``, shape (p,)."""
+    return solve(y, X, blocks, D).beta
+
+
+def rss(y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.ndarray]) -> float:
+    """``(y−Xβ)'V0⁻¹(y−Xβ)``, what lme4 calls the penalised weighted residual sum of squares."""
+    return solve(y, X, blocks, D).rss
+
+
+def sigma(
+    y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.ndarray], method: Method
+) -> float:
+    """``√(rss/(n−p))`` under REML, ``√(rss/n)`` under ML."""
+    m = len(y) - X.shape[1] if method == "REML" else len(y)
+    return float(np.sqrt(rss(y, X, blocks, D) / m))
+
+
+def unprofiled(
+    y: np.ndarray,
+    X: np.ndarray,
+    blocks: Sequence[Block],
+    G: Sequence[np.ndarray],
+    sigma2: float,
+    method: Method,
+) -> float:
+    """Criterion as a function of the covariances themselves, only β profiled out.
+
+    ``n log 2π + log|V| + r'V⁻¹r`` (ML); ``(n−p) log 2π + log|V| + log|X'V⁻¹X| + r'V⁻¹r`` (REML).
+    G may leave the cone of covariance matrices as long as V stays positive definite.
+    """
+    at = solve(y, X, blocks, G, sigma2)
+    m = len(y) - X.shape[1] if method == "REML" else len(y)
+    return m * LOG_2PI + at.log_det + at.rss + (at.log_det_fixed if method == "REML" else 0.0)
+
+
+# -- covariance parameters as one vector: vech G of every block (columns of the lower triangle), then σ² ----------
+
+
+def pack(G: Sequence[np.ndarray], sigma2: float) -> np.ndarray:
+    """``(vech G_1, vech G_2, …, σ²)``; vech goes down the columns: G11, G21, …, G22, …"""
+    return np.concatenate([*(np.asarray(g).T[np.triu_indices(len(g))] for g in G), [sigma2]])
+
+
+def unpack(vector: np.ndarray, sizes: Sequence[int]) -> tuple[list[np.ndarray], float]:
+    """The inverse of `pack`."""
+    G, start = [], 0
+    for q in sizes:
+        upper = np.zeros((q, q))
+        upper[np.triu_indices(q)] = vector[start : start + q * (q + 1) // 2]
+        G.append(upper + upper.T - np.diag(np.diag(upper)))
+        start += q * (q + 1) // 2
+    return G, float(vector[-1])
+
+
+def step_sizes(G: Sequence[np.ndarray], sigma2: float, share: float = 0.02) -> np.ndarray:
+    """A step per covariance parameter in its own scale, small enough to keep V positive definite.
+
+    A covariance is measured by the two SDs that it belongs to; a variance near zero by the error variance.
+    """
+    scales = []
+    for g in G:
+        sd = np.sqrt(np.maximum(np.diag(g), 1e-6 * sigma2))
+        scales.append(np.outer(sd, sd))
+    return share * pack(scales, sigma2)
+
+
+def extrapolated(coarse_to_fine: Sequence[np.ndarray]) -> np.ndarray:
+    """Richardson's limit of central differences whose steps halve: errors in h², h⁴, … are removed in turn."""
+    table = list(coarse_to_fine)
+    for order in range(1, len(table)):
+        factor = 4.0**order
+        table = [(factor * fine - coarse) / (factor - 1.0) for coarse, fine in zip(table, table[1:], strict=False)]
+    return table[0]
+
+
+def gradient(f: Callable[[np.ndarray], float], x: np.ndarray, steps: np.ndarray, levels: int = 4) -> np.ndarray:
+    """First derivatives by central differences and Richardson extrapolation, shape (k,)."""
+    units = np.diag(steps)
+    return extrapolated(
+        [
+            np.array([(f(x + u * 0.5**level) - f(x - u * 0.5**level)) / (2.0 * u.sum() * 0.5**level) for u in units])
+            for level in range(levels)
+        ]
+    )
+
+
+def hessian(f: Callable[[np.ndarray], float], x: np.ndarray, steps: np.ndarray, levels: int = 4) -> np.ndarray:
+    """Second derivatives by central differences and Richardson extrapolation, shape (k, k)."""
+
+    def differences(h: np.ndarray) -> np.ndarray:
+        k, centre, units = len(x), f(x), np.diag(h)
+        H = np.empty((k, k))
+        for i in range(k):
+            H[i, i] = (f(x + units[i]) - 2.0 * centre + f(x - units[i])) / h[i] ** 2
+            for j in range(i):
+                plus, minus = units[i] + units[j], units[i] - units[j]
+                corners = f(x + plus) + f(x - plus) - f(x + minus) - f(x - minus)
+                H[i, j] = H[j, i] = corners / (4.0 * h[i] * h[j])
+        return H
+
+    return extrapolated([differences(steps * 0.5**level) for level in range(levels)])
+
+
+def observed_covariance(
+    y: np.ndarray,
+    X: np.ndarray,
+    blocks: Sequence[Block],
+    G: Sequence[np.ndarray],
+    sigma2: float,
+    method: Method,
+) -> np.ndarray:
+    """Asymptotic covariance of (vech G, σ²) from observed information: ``2 H⁻¹``, H the Hessian of `unprofiled`."""
+    sizes = [len(g) for g in G]
+    H = hessian(
+        lambda v: unprofiled(y, X, blocks, *unpack(v, sizes), method), pack(G, sigma2), step_sizes(G, sigma2)
+    )
+    return 2.0 * np.linalg.inv(H)
+
+
+def satterthwaite_df(
+    contrast: np.ndarray,
+    y: np.ndarray,
+    X: np.ndarray,
+    blocks: Sequence[Block],
+    G: Sequence[np.ndarray],
+    sigma2: float,
+    method: Method,
+) -> np.ndarray:
+    """``2 (l'Cl)² / (g'Ag)`` for each row l of `contrast` (m, p).
+
+    ``C = (X'V⁻¹X)⁻¹``, g the numeric gradient of ``l'Cl`` in (vech G, σ²), A their `observed_covariance`.
+    """
+    contrast = np.atleast_2d(contrast)
+    sizes, here, steps = [len(g) for g in G], pack(G, sigma2), step_sizes(G, sigma2)
+    A = observed_covariance(y, X, blocks, G, sigma2, method)
+
+    def variances(v: np.ndarray) -> np.ndarray:
+        g, s2 = unpack(v, sizes)
+        return np.einsum("mi,ij,mj->m", contrast, solve(y, X, blocks, g, s2).covariance, contrast)
+
+    slopes = np.array([gradient(lambda v, m=m: variances(v)[m], here, steps) for m in range(len(contrast))])
+    return 2.0 * variances(here) ** 2 / np.einsum("mi,ij,mj->m", slopes, A, slopes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimum:
+    """The best that the referee found."""
+
+    criterion: float
+    D: tuple[np.ndarray, ...]
+    G: tuple[np.ndarray, ...]
+    beta: np.ndarray
+    sigma: float
+
+
+def optimum(
+    y: np.ndarray,
+    X: np.ndarray,
+    blocks: Sequence[Block],
+    method: Method,
+    starts: int = 4,
+    seed: int = 0,
+) -> Optimum:
+    """The lowest criterion over relative covariances ``D = ΛΛ'``, slow but sure.
+
+    Λ is lower triangular without bounds, so that a zero variance or a correlation of one is an inner point. From each
+    of several starts: BFGS with numeric gradients; from the best one: Nelder–Mead and BFGS again.
+
+    Parameters
+    ----------
+    starts
+        Number of starting points: Λ in steps from small to large first, random ones after.
+    """
+    sizes = [Z.shape[1] for Z, _ in blocks]
+    scales = [np.maximum(np.sqrt((Z**2).mean(axis=0)), 1e-300) for Z, _ in blocks]
+    rng = np.random.default_rng(seed)
+
+    def relative(theta: np.ndarray) -> list[np.ndarray]:
+        D, start = [], 0
+        for q, scale in zip(sizes, scales, strict=True):
+            L = np.zeros((q, q))
+            L[np.tril_indices(q)] = theta[start : start + q * (q + 1) // 2]
+            L /= scale[:, None]
+            D.append(L @ L.T)
+            start += q * (q + 1) // 2
+        return D
+
+    def f(theta: np.ndarray) -> float:
+        try:
+            value = criterion(y, X, blocks, relative(theta), method)
+        except (np.linalg.LinAlgError, ValueError):
+            return 1e300
+        return value if np.isfinite(value) else 1e300
+
+    def slope(theta: np.ndarray) -> np.ndarray:
+        return gradient(f, theta, 1e-3 * np.maximum(np.abs(theta), 0.1), levels=3)
+
+    diagonal = np.concatenate([np.eye(q)[np.tril_indices(q)] for q in sizes])
+    first = [size * diagonal for size in (1.0, 0.2, 4.0)]
+    points = [*first, *(rng.normal(0.0, 1.0, diagonal.size) for _ in range(max(0, starts - 3)))][:starts]
+    found = [minimize(f, x, jac=slope, method="BFGS", options={"gtol": 1e-6, "maxiter": 500}) for x in points]
+    best = min(found, key=lambda one: one.fun)
+    close = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 400 * diagonal.size}
+    polished = minimize(f, best.x, method="Nelder-Mead", options=close)
+    best = min(best, polished, key=lambda one: one.fun)
+    last = minimize(f, best.x, jac=slope, method="BFGS", options={"gtol": 1e-8, "maxiter": 200})
+    best = min(best, last, key=lambda one: one.fun)
+
+    D = relative(best.x)
+    s = sigma(y, X, blocks, D, method)
+    return Optimum(
+        criterion=float(best.fun),
+        D=tuple(D),
+        G=tuple(s**2 * d for d in D),
+        beta=beta(y, X, blocks, D),
+        sigma=s,
+    )
