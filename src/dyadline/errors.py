@@ -30,7 +30,8 @@ class DyadlineError(Exception):
     def __init__(self, what: str, *, where: str = "", way_out: str = "") -> None:
         self.what, self.where, self.way_out = what, where, way_out
         place = f" ({where})" if where else ""
-        advice = f" {way_out.rstrip('.')}." if way_out else ""
+        ending = "" if way_out.endswith(("?", ".")) else "."
+        advice = f" {way_out}{ending}" if way_out else ""
         super().__init__(f"{what.rstrip('.')}{place}.{advice}")
 
 
@@ -50,10 +51,6 @@ class FitError(DyadlineError):
     """The question has no answer in these data (not: did not converge, which is a value)."""
 
     exit_code = 1
-
-
-class FitWarning(UserWarning):
-    """A fit that ended on the boundary or without a full certificate, said once at the time of fitting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

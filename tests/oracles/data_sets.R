@@ -53,9 +53,10 @@ make_sets <- function() {
   sets$arms <- finish(d)
 
   sets$zero_slope <- finish(growth(20, 18, 0:5, 1.5, 0, 0, 1, drop = 0.1))
-  sets$perfect_correlation <- finish(growth(24, 16, 0:4, 1, 0.35, 1, 1.2, drop = 0.1))
+  sets$perfect_correlation <- finish(growth(28, 16, 0:4, 1, 0.35, 1, 1.2, drop = 0.1))
   sets$no_variance <- finish(growth(27, 14, 0:3, 0, 0, 0, 1))
-  sets$large_icc <- finish(growth(18, 20, 0:5, 40, 0.02, 0, 0.05, drop = 0.1), 5)
+  sets$large_icc <- finish(growth(18, 20, 0:5, 10, 0.1, 0, 0.2, drop = 0.1), 4)
+  sets$extreme_icc <- finish(growth(18, 20, 0:5, 40, 0.02, 0, 0.05, drop = 0.1), 5)
 
   d <- growth(19, 30, 1:6, 1, 0.3, 0.3, 0.7)
   d$t <- round(pmax(0, d$t - 1 + runif(nrow(d), -0.45, 0.45)), 3)

@@ -28,8 +28,10 @@ cases <- list(
   list("perfect_correlation", "y ~ t + (t | g)", two),
   list("no_variance", "y ~ t + (1 | g)", one),
   list("no_variance", "y ~ t + (t | g)", two),
-  list("large_icc", "y ~ t + (1 | g)", list(1, 400)),
-  list("large_icc", "y ~ t + (t | g)", list(c(300, 0, 1), c(800, -0.5, 0.4))),
+  list("large_icc", "y ~ t + (1 | g)", list(1, 50)),
+  list("large_icc", "y ~ t + (t | g)", list(c(30, 0, 1), c(55, -0.5, 0.4))),
+  list("extreme_icc", "y ~ t + (1 | g)", list(400)),
+  list("extreme_icc", "y ~ t + (t | g)", list(c(300, 0, 1))),
   list("uneven", "y ~ t + (t | g)", two),
   list("tiny", "y ~ t + (t | g)", two),
   list("scales", "y ~ t * x + (t | g)", list(c(1, 0, 1000), c(2, 50, 500)))
@@ -56,7 +58,7 @@ answer <- function(name, formula, thetas, method, data) {
   table <- suppressWarnings(suppressMessages(coef(summary(fit))))
   components <- as.data.frame(VarCorr(fit))
   out <- list(data = name, formula = formula, method = method, n_rows = nobs(fit),
-       n_groups = as.integer(ngrps(fit)[1]), terms = terms, singular = singular,
+       n_groups = as.integer(ngrps(fit)[1]), terms = as.list(terms), singular = singular,
        fixed_theta = lapply(thetas, function(th) at_theta(devfun, th, terms)),
        criterion = getME(fit, "devcomp")$cmp[[if (reml) "REML" else "dev"]],
        theta = unname(getME(fit, "theta")), beta = named(fixef(fit), terms),
@@ -71,7 +73,9 @@ answer <- function(name, formula, thetas, method, data) {
     out$modes <- lapply(setNames(names(modes), names(modes)), function(k) named(modes[[k]], rownames(modes)))
   }
   if (name == "uneven") {
-    other <- nlme::lme(y ~ t, data, ~ t | g, method = method, control = lmeControl(opt = "optim", tolerance = 1e-9))
+    other <- nlme::lme(y ~ t, data, ~ t | g, method = method, 
+                       control = lmeControl(opt = "optim", optimMethod = "BFGS", tolerance = 1e-12, msTol = 1e-14,
+                                            niterEM = 500, msMaxIter = 1000, maxIter = 500))
     out$nlme <- list(log_lik = as.numeric(logLik(other)), aic = AIC(other), bic = BIC(other))
   }
   out

@@ -48,9 +48,7 @@ def gaps(observed: Ratings, lines: dict[str, Lines] | None) -> Gaps:
     if lines is None:
         signed = observed.value["patient"] - observed.value["therapist"]
     else:
-        signed = lines["patient"].at(observed.t, observed.index) - lines["therapist"].at(
-            observed.t, observed.index
-        )
+        signed = lines["patient"].at(observed.t, observed.index) - lines["therapist"].at(observed.t, observed.index)
     known = np.isfinite(signed)
     return Gaps(index=observed.index[known], t=observed.t[known], signed=signed[known], n_dyads=observed.n_dyads)
 
@@ -59,7 +57,7 @@ def discrepancy(signed: Array, kind: str) -> Array:
     """`|P − T|`, `P − T` or `(P − T)²`."""
     if kind == "absolute":
         return np.abs(signed)
-    return signed**2 if kind == "squared" else signed
+    return np.square(signed) if kind == "squared" else signed
 
 
 def unit(observed: Ratings, how: ConvergenceSection) -> float:
@@ -88,7 +86,7 @@ def rate_of_convergence(between: Gaps, how: ConvergenceSection, per: float) -> A
     start, end = np.full(between.n_dyads, np.nan), np.full(between.n_dyads, np.nan)
     start[dyads], end[dyads] = values[first], values[last]
     if how.slope == "toward_zero":
-        return -np.sign(start) * slope * per
+        return np.asarray(-np.sign(start) * slope * per)
     apart = np.isfinite(slope)
     if how.slope == "endpoints":
         return np.where(apart, np.abs(start) - np.abs(end), np.nan)

@@ -10,8 +10,8 @@ import polars as pl
 from dyadline.data.dataset import Dataset
 from dyadline.engine.moments import Array, Index
 from dyadline.errors import DataError, DyadlineError
-from dyadline.model.fit import Fit, estimates, fit
-from dyadline.model.predict import modes_for
+from dyadline.model.fit import Fit, fit
+from dyadline.model.predict import curves_for
 
 RATERS = ("patient", "therapist")
 
@@ -153,8 +153,7 @@ def multilevel_lines(model: Fit, observed: Ratings, rater: str) -> Lines:
     there = np.isfinite(observed.value[rater])
     t, y = observed.t[there], observed.value[rater][there]
     dyads, group = np.unique(observed.index[there], return_inverse=True)  # as in the model: by first appearance
-    beta, _ = estimates(model)
-    modes = modes_for(model, group, np.column_stack([np.ones_like(t), t]), y - beta[0] - beta[1] * t)
+    own = curves_for(model, group, np.column_stack([np.ones_like(t), t]), y)
     intercept, slope = np.full(observed.n_dyads, np.nan), np.full(observed.n_dyads, np.nan)
-    intercept[dyads], slope[dyads] = beta[0] + modes[:, 0], beta[1] + modes[:, 1]
+    intercept[dyads], slope[dyads] = own[:, 0], own[:, 1]
     return Lines(intercept=intercept, slope=slope)

@@ -113,8 +113,15 @@ def convergence(frame: object, plan: AnalysisPlan) -> Any:
     return scores.to_pandas() if kind == "pandas" else scores.to_arrow()
 
 
-def score(dataset: Dataset, plan: AnalysisPlan) -> Scoring:
+def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> Scoring:
     """Score every dyad of a data set as the plan's `convergence` section says.
+
+    Parameters
+    ----------
+    dataset, plan
+        What was observed, and what is asked.
+    simulations
+        Whether to simulate reliabilities and the null distribution of the mean score.
 
     Raises
     ------
@@ -135,7 +142,7 @@ def score(dataset: Dataset, plan: AnalysisPlan) -> Scoring:
         n_occasions=pl.Series(np.bincount(observed.index, minlength=observed.n_dyads)),
     )
     scores = scores.with_columns(pl.col(*SCORES, "convergence_raw").fill_nan(None))
-    simulated = _simulated(observed, found.models, how)
+    simulated = _simulated(observed, found.models, how) if simulations else None
     return Scoring(
         scores=scores,
         shift=found.transformed.shift,

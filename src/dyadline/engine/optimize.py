@@ -108,9 +108,7 @@ def minimise(function: Function, start: Array, *, limit: int = 120) -> Minimum:
     )
 
 
-def _step(
-    values: Array, vectors: Array, gradient: Array, radius: float, level: float
-) -> tuple[Array, float, bool]:
+def _step(values: Array, vectors: Array, gradient: Array, radius: float, level: float) -> tuple[Array, float, bool]:
     """Step, promised gain, and whether the gain is too small to be seen in the function's value."""
     largest = max(1e-8, float(np.abs(values).max()))
     size = np.maximum(np.abs(values), FLAT * largest)

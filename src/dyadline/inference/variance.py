@@ -42,7 +42,7 @@ def variance_components(fit: Fit, *, level: float = 0.95) -> Any:
     std_error[std_error <= 1e-9 * np.abs(estimate).max(initial=0.0)] = np.nan
     is_variance = np.append(rows == columns, True)
     std_error[is_variance & (estimate <= 0.0)] = np.nan
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         statistic = estimate / std_error
         reach = float(ndtri(0.5 + level / 2.0)) * std_error
         low = np.where(is_variance, estimate * np.exp(-reach / estimate), estimate - reach)

@@ -19,8 +19,12 @@ def conditional_modes(fit: Fit) -> Array:
     return np.asarray(made.response_scale * modes @ made.to_random.T)
 
 
-def modes_for(fit: Fit, group: Index, random: Array, residual: Array) -> Array:
-    """Conditional modes that other responses on the same rows would have at the same variances, (J, q).
+def curves_for(fit: Fit, group: Index, random: Array, response: Array) -> Array:
+    """Curves (fixed effects plus conditional modes) of a response at the variances of a fit, (J, q).
+
+    The fixed effects are estimated anew from the response by generalised least squares. For models whose
+    fixed and random columns are the same, such as ``rating ~ t + (t | dyad)``; for the response that was
+    fitted, the curves are those of the fit.
 
     Parameters
     ----------
@@ -30,16 +34,21 @@ def modes_for(fit: Fit, group: Index, random: Array, residual: Array) -> Array:
         Group of each row, (n,), numbered as ``fit.design.labels``.
     random
         Columns of the random effects in named units, (n, q).
-    residual
-        Response less its fixed part, (n,).
+    response
+        (n,), in the units of the data.
     """
-    made = fit.design
-    standardised = random @ made.to_random
+    made, relative = fit.design, fit.solution.relative
+    moments = made.moments
     sums = np.stack(
-        [np.bincount(group, column * residual, minlength=made.moments.n_groups) for column in standardised.T],
-        axis=1,
+        [np.bincount(group, c * response, minlength=moments.n_groups) for c in (random @ made.to_random).T], axis=1
     )
-    return np.asarray(np.einsum("jrs,js->jr", _relative_shrinkage(fit), sums) @ made.to_random.T)
+    inner = np.linalg.inv(np.eye(moments.n_random) + relative @ moments.gram)
+    precision = np.tensordot(moments.counts, moments.gram @ inner, axes=1)
+    per_group = inner[moments.cell]
+    fixed = np.linalg.solve(precision, np.einsum("jrs,jr->s", per_group, sums))
+    left = sums - moments.gram[moments.cell] @ fixed
+    modes = np.einsum("jrs,js->jr", per_group @ relative, left)
+    return np.asarray((fixed + modes) @ made.to_random.T)
 
 
 def shrinkage(fit: Fit) -> Array:

@@ -70,6 +70,8 @@ class DataSection(_Section):
 
     file: Name
     """Data file, relative to the plan's folder: csv, tsv or parquet."""
+    synthetic: bool = False
+    """Whether the data are made up by a simulator: every report then says so."""
 
 
 class ColumnsSection(_Section):

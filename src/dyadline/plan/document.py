@@ -39,9 +39,7 @@ def read_plan(path: str | Path) -> AnalysisPlan:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise PlanError(
-            f"There is no plan {path.name!r}", where=f"folder {path.parent}", way_out=_near(path)
-        ) from None
+        raise PlanError(f"There is no plan {path.name!r}", where=f"folder {path.parent}", way_out=_near(path)) from None
     except UnicodeDecodeError:
         raise PlanError(
             f"{path.name} is not a text in UTF-8", way_out="Save the plan as UTF-8; a data file is not a plan"
@@ -128,10 +126,7 @@ def key_lines(text: str) -> dict[tuple[str, ...], int]:
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(
-        key[1:-1] if key.startswith("'") else json.loads(key) if key.startswith('"') else key
-        for key in re.findall(_KEY, dotted)
-    )
+    return tuple(next(iter(tomllib.loads(f"{key} = 0"))) for key in re.findall(_KEY, dotted))
 
 
 def _still_open(line: str, open_string: str) -> str:
@@ -195,6 +190,8 @@ def _lines(plan: AnalysisPlan) -> Iterator[str]:
         yield f"{off}[{name}]"
         for key, inner in section.model_fields.items():
             held = getattr(value, key, None)
+            if held is False:
+                continue  # a switch that is off needs no line
             line = _line(key, held, _comment(inner.annotation, held, inner.description or ""))
             yield line if held is None else off + line
 
@@ -214,6 +211,8 @@ def _toml(value: object) -> str:
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for the one control character that JSON lets stand.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(v) for v in value)}]"
     return repr(value)

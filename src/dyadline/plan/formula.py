@@ -27,6 +27,20 @@ TRANSFORMS = ("log", "log1p", "sqrt", "exp")
 MAX_DEPTH = 50
 MAX_TERMS = 1000
 MAX_POWER = 9
+WAY_OUTS = {
+    "|": "Put the random part in brackets: + (t | dyad)",
+    "||": "Put the random part in brackets: + (t || dyad)",
+    "/": "Nesting is for groups only; between predictors write a + a:b",
+    "^": "A power of a power is not read",
+    "~": "A formula has one '~'",
+    "**": "Write '^'",
+    "%": "Between predictors write a + a:b",
+    "=": "The outcome and the predictors are separated by '~'",
+    ",": "A formula has no lists: add the terms with '+'",
+    "'": "Put names that are not plain words in back-quotes: `x y`",
+    '"': "Put names that are not plain words in back-quotes: `x y`",
+}
+"""For what is often tried and not read."""
 
 
 def parse_formula(text: str) -> ModelSpec:
@@ -99,6 +113,8 @@ class _Parser:
         return FormulaError(what, formula=self.text, position=token.start, way_out=way_out)
 
     def expect(self, kind: str, after: str) -> Token:
+        if self.next.kind == "other":
+            raise self.unexpected()
         if self.next.kind != kind:
             raise self.refuse(f"Expected {kind!r} {after}, found {self.next}", self.next)
         return self.take()
@@ -177,11 +193,14 @@ class _Parser:
     def times(self, left: _Sum, right: _Sum, token: Token) -> _Sum:
         if left.intercept is not None or right.intercept is not None:
             raise self.refuse("0 and 1 stand for the intercept and cannot be multiplied", token)
-        self.limit(len(left.terms) * len(right.terms), token)
-        return _Sum({a | b: None for a in left.terms for b in right.terms})
+        # Many products may be few terms; what is refused before it is made is only what would take long.
+        self.limit(len(left.terms) * len(right.terms), token, at_most=100 * MAX_TERMS)
+        result = _Sum({a | b: None for a in left.terms for b in right.terms})
+        self.limit(len(result.terms), token)
+        return result
 
-    def limit(self, n_terms: int, token: Token) -> None:
-        if n_terms > MAX_TERMS:
+    def limit(self, n_terms: int, token: Token, at_most: int = MAX_TERMS) -> None:
+        if n_terms > at_most:
             raise self.refuse(f"The formula expands to more than {MAX_TERMS} terms", token)
 
     def power(self) -> _Sum:
@@ -238,19 +257,13 @@ class _Parser:
 
     def unexpected(self, wanted: str = "") -> FormulaError:
         token = self.next
-        if wanted:
-            return self.refuse(f"Expected {wanted}, found {token}", token)
-        way_outs = {
-            "|": "Put the random part in brackets: + (t | dyad)",
-            "||": "Put the random part in brackets: + (t || dyad)",
-            "/": "Nesting is for groups only; between predictors write a + a:b",
-            "^": "A power of a power is not read",
-            "~": "A formula has one '~'",
-        }
-        return self.refuse(
-            f"{token} does not belong here".capitalize(), token,
-            way_outs.get(token.kind, "Between two terms stands +, -, * or :"),
-        )  # fmt: skip
+        if token.kind == "other":
+            what, otherwise = f"{token} has no meaning in a formula", "Make the column first and name it here"
+        elif wanted:
+            what, otherwise = f"Expected {wanted}, found {token}", ""
+        else:
+            what, otherwise = f"{token} does not belong here", "Between two terms stands +, -, * or :"
+        return self.refuse(what[:1].upper() + what[1:], token, WAY_OUTS.get(token.text, otherwise))
 
     def random_ahead(self) -> bool:
         """Whether the bracket that opens here has a bar of its own."""

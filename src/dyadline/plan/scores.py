@@ -65,8 +65,8 @@ SLOPE: Final = {
     "toward_zero": "the slope of an ordinary least squares line through the discrepancy over time, with its sign "
     "turned so that a move towards zero from where the dyad started is positive",
     "endpoints": "the size of the discrepancy at the dyad's first occasion minus its size at the dyad's last",
-    "log_ratio": "the natural logarithm of the ratio of the discrepancy's size at the dyad's first occasion to its "
-    "size at the dyad's last",
+    "log_ratio": "the natural logarithm of the ratio of the discrepancy's size at the dyad's first occasion to "
+    "its size at the dyad's last",
 }
 UNIT: Final = {
     "window": "multiplied by the length of the observed window, from the study's first to its last rating "
@@ -74,7 +74,7 @@ UNIT: Final = {
     "per_unit": "as change per unit of time",
 }
 TRANSFORM: Final = {
-    "log_shift": "then ln(x − min(x) + 1), where x is the untransformed score and min(x) the smallest in the study",
+    "log_shift": "then ln(x − min(x) + 1), where x is the untransformed score and min(x) the smallest one",
     "none": "not transformed",
     "signed_log": "then sign(x) · ln(1 + |x|), where x is the untransformed score",
     "asinh": "then asinh(x), the inverse hyperbolic sine of the untransformed score x",
@@ -82,15 +82,14 @@ TRANSFORM: Final = {
     "rank_normal": "then the normal scores of the ranks, Φ⁻¹((rank − 3/8)/(n + 1/4)) (Blom, 1958)",
 }
 EARLY_LEVEL: Final = {
-    "curve": "early alliance of patient and therapist is the height of each curve at the study's first rating "
-    "occasion",
+    "curve": "early alliance of patient and therapist is the height of each curve at the study's first rating occasion",
     "first_rating": "early alliance of patient and therapist is the first rating that each gave",
 }
 EARLY_DISCREPANCY: Final = {
-    "signed": "early discrepancy is the patient's minus the therapist's rating at the dyad's first occasion that "
-    "both rated",
-    "absolute": "early discrepancy is the absolute difference of the two ratings at the dyad's first occasion that "
-    "both rated",
+    "signed": "early discrepancy is the patient's minus the therapist's rating at the dyad's first occasion "
+    "that both rated",
+    "absolute": "early discrepancy is the absolute difference of the two ratings at the dyad's first occasion "
+    "that both rated",
     "curve": "early discrepancy is the patient's minus the therapist's curve at the study's first rating occasion",
     "none": "early discrepancy is not a predictor",
 }
@@ -108,9 +107,7 @@ _TRANSFORM_FORMULA: Final = {
 
 def describe_operationalisation(how: ConvergenceSection) -> Operationalisation:
     """Say what the choices of a plan's `convergence` section amount to."""
-    return Operationalisation(
-        name=_name(how), choices=_choices(how), sentence=_sentence(how), formula=_formula(how)
-    )
+    return Operationalisation(name=_name(how), choices=_choices(how), sentence=_sentence(how), formula=_formula(how))
 
 
 def _timeless(how: ConvergenceSection) -> bool:

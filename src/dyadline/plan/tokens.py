@@ -11,13 +11,6 @@ MAX_LENGTH = 20_000
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+")
 _QUOTED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 _SYMBOLS = ("||", "~", "+", "-", "*", ":", "^", "(", ")", "|", "/")
-_WAY_OUTS = {
-    "'": "Put names that are not plain words in back-quotes: `x y`",
-    '"': "Put names that are not plain words in back-quotes: `x y`",
-    "%": "Between predictors write a + a:b",
-    "=": "The outcome and the predictors are separated by '~'",
-    ",": "A formula has no lists: add the terms with '+'",
-}
 
 
 class FormulaError(PlanError):
@@ -43,7 +36,7 @@ class FormulaError(PlanError):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word: ``kind`` is ``name``, ``number``, ``end`` or the symbol itself."""
+    """A word: ``kind`` is ``name``, ``number``, ``end``, the symbol itself, or ``other`` (in no formula)."""
 
     kind: str
     text: str
@@ -60,7 +53,7 @@ def tokens(formula: str) -> tuple[Token, ...]:
     Raises
     ------
     PlanError
-        For a character that no formula has, and for a formula that is too long to be one.
+        For a back-quote that is not closed, and for a formula that is too long to be one.
     """
     if len(formula) > MAX_LENGTH:
         raise PlanError(f"The formula has {len(formula)} characters; more than {MAX_LENGTH} are not read")
@@ -78,7 +71,7 @@ def tokens(formula: str) -> tuple[Token, ...]:
 def _token(formula: str, start: int) -> tuple[Token, int]:
     """The word that starts here, and where it ends."""
     if formula.startswith("**", start):
-        raise FormulaError("'**' is not read", formula=formula, position=start, way_out="Write '^'")
+        return Token("other", "**", start), start + 2
     for symbol in _SYMBOLS:
         if formula.startswith(symbol, start):
             return Token(symbol, symbol, start), start + len(symbol)
@@ -97,11 +90,7 @@ def _token(formula: str, start: int) -> tuple[Token, int]:
             way_out="Name the columns",
         )  # fmt: skip
     if not name or not (name[0] == "." or name[0].isidentifier()):
-        character = formula[start]
-        raise FormulaError(
-            f"The character {character!r} has no meaning in a formula", formula=formula, position=start,
-            way_out=_WAY_OUTS.get(character, "dyadline reads formulas, it does not evaluate them"),
-        )  # fmt: skip
+        return Token("other", formula[start], start), start + 1
     return Token("name", name, start), end
 
 

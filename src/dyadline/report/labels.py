@@ -96,3 +96,9 @@ def model_words(model: object) -> tuple[str, str]:
     if number in MODELS:
         return f"Model {number}", MODELS[number]
     return str(model), ""
+
+
+def heading(column: str) -> str:
+    """A column of the file as a heading or the title of an axis: ``session_number`` -> ``Session number``."""
+    words = column.replace("_", " ").strip()
+    return words[:1].upper() + words[1:] if words else column

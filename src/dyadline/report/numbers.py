@@ -21,18 +21,13 @@ def _absent(value: object) -> bool:
 
 
 def number(value: float | None, decimals: int = 2) -> str:
-    """``−1.20``; never a negative zero; a dash where there is no number.
-
-    Numbers too small for the decimals but not zero, and numbers of a million and more, are written as powers of ten.
-    """
+    """``−1.20``; never a negative zero; a dash where there is no number, powers of ten from ten million on."""
     if value is None or _absent(value):
         return MISSING
     if math.isinf(value):
         return f"{MINUS if value < 0 else ''}\u221e"
     size = abs(value)
-    if size >= 1e6 and not (value.is_integer() if isinstance(value, float) else True):
-        return _power_of_ten(value)
-    if size and size < 0.5 * 10.0**-decimals and size < 5e-5:
+    if size >= 1e7:
         return _power_of_ten(value)
     text = f"{size:.{decimals}f}"
     negative = value < 0 and any(digit in text for digit in "123456789")
@@ -94,7 +89,8 @@ def occasion(value: float | None) -> str:
     """A session, week or occasion as the data name it: ``3``, ``2.5``."""
     if value is None or _absent(value):
         return MISSING
-    return f"{value:.6g}".replace("-", MINUS) if abs(value) < 1e6 else number(value, 0)
+    text = f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return text.replace("-", MINUS)
 
 
 def decimals_for(std_errors: Iterable[float | None]) -> int:

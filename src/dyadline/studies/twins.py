@@ -65,7 +65,7 @@ def twin_plan(study: str, *, file: str | None = None) -> AnalysisPlan:
     return AnalysisPlan.model_validate(
         {
             "title": given["title"],
-            "data": {"file": file or f"{study}.csv"},
+            "data": {"file": file or f"{study}.csv", "synthetic": True},
             "columns": {
                 "dyad": "dyad",
                 "therapist": "therapist",
@@ -150,9 +150,7 @@ def _kept(missing: dict[str, float], n: int, occasions: int, rng: np.random.Gene
     return np.asarray(~(gone | skipped))
 
 
-def _draw_ratings(
-    given: dict[str, Any], n: int, index: Index, time: Array, rng: np.random.Generator
-) -> Ratings:
+def _draw_ratings(given: dict[str, Any], n: int, index: Index, time: Array, rng: np.random.Generator) -> Ratings:
     """Ratings of the occasions at which the alliance is rated."""
     alliance = given["alliance"]
     rated = np.array(given["rated"], dtype=float)
@@ -195,7 +193,7 @@ def _at_rows(observed: Ratings, rater: str, index: Index, time: Array) -> Array:
 
 def _draw_baseline(given: dict[str, Any], n: int, rng: np.random.Generator) -> Array:
     drawn = given["mean"] + given["sd"] * rng.standard_normal(n)
-    return np.round(np.clip(drawn, *given["range"]), given["decimals"])
+    return np.asarray(np.round(np.clip(drawn, *given["range"]), given["decimals"]))
 
 
 def _draw_outcome(
@@ -215,14 +213,12 @@ def _draw_outcome(
         for part in ("fixed", "slope")
     )
     random = given["random"]
-    covariance = np.array(
-        [[random["intercept"], random["covariance"]], [random["covariance"], random["slope"]]]
-    )
+    covariance = np.array([[random["intercept"], random["covariance"]], [random["covariance"], random["slope"]]])
     effects = rng.standard_normal((len(baseline), 2)) @ np.linalg.cholesky(covariance).T
     t = time - time.min()
     mean = (level + effects[:, 0])[index] + (slope + effects[:, 1])[index] * t
     noise = np.sqrt(given["residual"]) * rng.standard_normal(len(t))
-    return np.round(mean + noise, given["decimals"])
+    return np.asarray(np.round(mean + noise, given["decimals"]))
 
 
 def _draw_lengths(given: dict[str, float], n: int, rng: np.random.Generator) -> Index:

@@ -1,0 +1,60 @@
+# Two commands for everyone: `make demo` shows what it does, `make test` shows that it is right.
+# Both set up a virtual environment in .venv from the pinned versions; python3 >= 3.11 is all they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+
+.PHONY: demo test check unit certify bench lock oracles clean
+
+demo: $(VENV)/.ready
+	$(BIN)/dyadline demo study1 --force
+
+test: check unit
+
+check: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.ready-dev
+	$(BIN)/pytest
+
+certify: $(VENV)/.ready-dev                ## thousands of data sets; writes docs/certificate.md
+	$(BIN)/python benchmarks/certify.py
+
+bench: $(VENV)/.ready-bench                ## ratios against other programs, in one run
+	$(BIN)/python benchmarks/bench.py
+
+oracles:                                   ## needs R with lme4, lmerTest, nlme and jsonlite
+	Rscript tests/oracles/oracles.R
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dyadline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: $(VENV)/bin/python requirements.lock pyproject.toml
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.ready-bench: $(VENV)/.ready-dev requirements-bench.lock
+	$(INSTALL) --require-hashes -r requirements-bench.lock
+	@touch $@
+
+lock:                                      ## needs uv; writes no address of any index
+	printf 'hatchling\neditables\n' > build-requirements.txt
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --no-annotate --universal --python-version 3.11 pyproject.toml build-requirements.txt -o requirements.lock
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --no-annotate --universal --python-version 3.11 --extra dev -c requirements.lock pyproject.toml build-requirements.txt -o requirements-dev.lock
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --no-annotate --universal --python-version 3.11 --extra dev --extra bench -c requirements-dev.lock pyproject.toml build-requirements.txt -o requirements-bench.lock
+	rm build-requirements.txt
+
+clean:
+	rm -rf $(VENV) dyadline-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

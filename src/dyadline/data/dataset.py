@@ -1,0 +1,203 @@
+"""The observed data in the plan's terms: columns by role, typed, sorted, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from dyadline.data import validate
+from dyadline.data.values import labels, numbers
+from dyadline.data.words import counted, listed, nearest, role_words
+from dyadline.errors import DataError, Finding, PlanError
+from dyadline.plan.analysis import AnalysisPlan, ColumnsSection
+
+LABELS = ("dyad", "therapist")
+OCCASION = ("patient_rating", "therapist_rating", "outcome")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """What was observed.
+
+    Attributes
+    ----------
+    rows
+        One row per dyad and time, sorted by dyad (in order of first appearance) and time: ``row`` (number in
+        the file, 1 is the first below the header), ``dyad``, ``therapist`` (where the plan has one; the dyad's,
+        also in rows that do not say it), ``time`` (as in the file), ``t`` ((time − origin) / scale),
+        ``patient_rating``, ``therapist_rating``, ``outcome``.
+    dyads
+        One row per dyad, in the same order: ``dyad``, ``therapist`` (where the plan has one), ``baseline``,
+        then the covariates by their own names.
+    names
+        Column in the file by role; covariates under their own names. No ``baseline`` where it is the first
+        outcome.
+    origin
+        The value of time that counts as 0.
+    findings
+        What was noticed.
+    n_rows_read
+        Rows of the file, also those without dyad or time that were left out.
+    source
+        File name without folder, or ``"frame"``.
+    """
+
+    rows: pl.DataFrame
+    dyads: pl.DataFrame
+    names: Mapping[str, str]
+    origin: float
+    findings: tuple[Finding, ...]
+    n_rows_read: int
+    source: str
+
+    @property
+    def n_dyads(self) -> int:
+        return self.dyads.height
+
+
+def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") -> Dataset:
+    """The data in the plan's terms.
+
+    The origin ``"first"`` is the study's first time at which anything was rated or measured. The baseline
+    ``"first"`` is a dyad's first outcome within the outcome window; windows have no other effect here. Dyad-level
+    values are looked for in all rows of a dyad, also in rows without time.
+
+    Parameters
+    ----------
+    frame
+        A polars, pandas or pyarrow table with the plan's columns; others are not looked at.
+    plan
+        What is asked.
+    source
+        Where the table is from, for sentences and the report.
+
+    Raises
+    ------
+    PlanError
+        If it is no table.
+    DataError
+        If the data cannot be used as the plan says.
+    """
+    names = _column_by_role(plan.columns)
+    table = _typed(_chosen(frame, names, source), names)
+    n_rows_read = table.height
+    left_out = validate.rows_without(table, names)
+    # Rows without time stay until here, because they may carry their dyad's own values.
+    table = table.filter(pl.col("dyad").is_not_null())
+    table = table.sort(pl.col("row").min().over("dyad"), "time", "row", nulls_last=True)
+    rows = table.filter(pl.col("time").is_not_null()) if left_out else table
+    if not rows.height:
+        raise DataError(f"No row of {source!r} has a dyad and a time", way_out="Check the columns that the plan names")
+    validate.check_times(rows)
+    validate.check_enough(rows, names)
+    covariates = plan.columns.covariates
+    own = {role: names[role] for role in ("therapist", "baseline", *covariates) if role in names}
+    if own:
+        validate.check_constant_within_dyads(table, own)
+    # In these columns every value of a dyad is the same, so that any statistic that skips missing ones gives it.
+    dyads = table.group_by("dyad", maintain_order=True).agg(pl.col(role).max() for role in own)
+    if left_out:
+        dyads = dyads.join(rows.select("dyad").unique(), on="dyad", how="semi", maintain_order="left")
+    if "baseline" not in names:
+        dyads = dyads.join(_first_outcomes(rows, plan), on="dyad", how="left", maintain_order="left")
+    if "therapist" in names and rows["therapist"].null_count():
+        said = dyads.select("dyad", "therapist")
+        rows = rows.drop("therapist").join(said, on="dyad", how="left", maintain_order="left")
+    origin = _origin(rows, plan)
+    kept_labels = [label for label in LABELS if label in names]
+    rows = rows.select(
+        "row", *kept_labels, "time", t=(pl.col("time") - origin) / plan.time.scale, **{r: pl.col(r) for r in OCCASION}
+    )
+    dyads = dyads.select(*kept_labels, "baseline", *covariates)
+    found = validate.findings(rows, dyads, names)
+    if left_out:
+        found.insert(0, _rows_left_out(left_out))
+    return Dataset(
+        rows=rows,
+        dyads=dyads,
+        names=names,
+        origin=origin,
+        findings=tuple(found),
+        n_rows_read=n_rows_read,
+        source=source,
+    )
+
+
+def _column_by_role(columns: ColumnsSection) -> dict[str, str]:
+    names = {"dyad": columns.dyad, "therapist": columns.therapist, "time": columns.time}
+    names |= {role: getattr(columns, role) for role in OCCASION}
+    names["baseline"] = None if columns.baseline == "first" else columns.baseline
+    return {role: column for role, column in names.items() if column is not None} | {c: c for c in columns.covariates}
+
+
+def _chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, pl.Series]:
+    """The plan's columns by role, as polars series."""
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.collect()
+    try:
+        table = nw.from_native(frame, eager_only=True)  # type: ignore[call-overload]
+        present = [str(column) for column in table.columns]
+    except nw.exceptions.DuplicateError:
+        raise DataError(f"Columns of {source!r} have the same name", way_out="Give each column its own name") from None
+    except TypeError:
+        raise PlanError(
+            f"A frame is needed, not {type(frame).__name__}", way_out="Hand in a polars, pandas or pyarrow table"
+        ) from None
+    if not len(table):
+        raise DataError(f"There are no rows in {source!r}", way_out="Export it again with its data")
+    missing = {role: column for role, column in names.items() if column not in present}
+    if missing:
+        words = [f"no column {column!r} ({role_words(role)})" for role, column in missing.items()]
+        raise DataError(f"There is {listed(words)} in {source!r}", way_out=nearest(missing.values(), present))
+    return {role: _series(table.get_column(column)) for role, column in names.items()}
+
+
+def _series(column: nw.Series[Any]) -> pl.Series:
+    """A polars series; values of mixed kinds, which pandas allows, as text."""
+    try:
+        series: pl.Series = column.to_polars()
+        if series.dtype != pl.Object:
+            return series
+    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
+        pass
+    text = [None if gone else str(value) for value, gone in zip(column, column.is_null(), strict=True)]
+    return pl.Series(text, dtype=pl.String)
+
+
+def _typed(columns: Mapping[str, pl.Series], names: Mapping[str, str]) -> pl.DataFrame:
+    """A frame of labels and numbers, with the row number first."""
+    typed = {
+        role: (labels if role in LABELS else numbers)(series, column=names[role], role=role)
+        for role, series in columns.items()
+    }
+    return pl.DataFrame(typed).with_row_index("row", offset=1).with_columns(pl.col("row").cast(pl.Int64))
+
+
+def _first_outcomes(rows: pl.DataFrame, plan: AnalysisPlan) -> pl.DataFrame:
+    """The first outcome of each dyad within the outcome window: ``dyad, baseline``."""
+    rows = rows.filter(pl.col("outcome").is_not_null())
+    window = plan.convergence.outcome_window
+    if not isinstance(window, str):
+        rows = rows.filter(pl.col("time").is_between(*window))
+    return rows.group_by("dyad", maintain_order=True).agg(baseline=pl.col("outcome").first())
+
+
+def _origin(rows: pl.DataFrame, plan: AnalysisPlan) -> float:
+    if not isinstance(plan.time.origin, str):
+        return float(plan.time.origin)
+    observed = pl.any_horizontal(pl.col(*OCCASION).is_not_null())
+    return float(rows.select(pl.col("time").filter(observed).min()).item())
+
+
+def _rows_left_out(numbers_of_rows: Sequence[int]) -> Finding:
+    return Finding(
+        code="rows-left-out",
+        level="note",
+        words=f"{counted(len(numbers_of_rows), 'row')} without dyad or time and without values "
+        f"{'was' if len(numbers_of_rows) == 1 else 'were'} left out.",
+        rows=tuple(numbers_of_rows),
+    )

@@ -1,0 +1,245 @@
+"""The report of an analysis: which table, figure and sentence stands where."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from dyadline.errors import Finding
+from dyadline.plan.document import plan_text
+from dyadline.plan.scores import Operationalisation, describe_operationalisation
+from dyadline.report import figures, model_tables, narrative, study_tables
+from dyadline.report.document import (
+    Block,
+    Cell,
+    Document,
+    Equation,
+    FindingList,
+    Heading,
+    Paragraph,
+    Part,
+    Section,
+    Source,
+)
+from dyadline.report.equations import model_equations
+from dyadline.report.labels import CONVENTIONS, heading, model_words
+from dyadline.report.numbers import count, occasion
+
+if TYPE_CHECKING:
+    from dyadline.result import AnalysisResult
+
+_LEVELS = {"error": 0, "warning": 1, "note": 2}
+SYNTHETIC = "synthetic-data"
+
+
+def compose(result: AnalysisResult) -> Document:
+    """Lay out the report of an analysis.
+
+    Parameters
+    ----------
+    result
+        What `run` computed. Tables that are absent are left out with what belongs to them.
+
+    Returns
+    -------
+    Document
+        For `write_html`; the same result always gives the same document.
+    """
+    asked = describe_operationalisation(result.plan.convergence)
+    tables = result.tables
+    makers = (
+        ("asked", "What was asked", _asked(result, asked)),
+        ("data", "Data", _data(result)),
+        ("ratings", "Ratings and outcome", _ratings(result)),
+        ("scores", "Scores of the dyads", _scores(result)),
+        ("time", "Shape of change", _time(result)),
+        ("models", "Outcome models", _models(result)),
+        ("equations", "Model equations", _equations(result)),
+        ("findings", "Findings", _findings(result.findings)),
+        ("collinearity", "Collinearity", _collinearity(result)),
+        ("reproduce", "How to cite and reproduce", _reproduce(result, asked)),
+    )
+    sections = [Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers]
+    summary = narrative.main_result(tables["fixed_effects"]) if "fixed_effects" in tables else ()
+    return Document(
+        title=result.plan.title or "Alliance convergence and outcome",
+        subtitle=_subtitle(result),
+        banner=_banner(result),
+        summary=(*summary, *_warned(result.findings)),
+        sections=tuple(s for s in sections if s.blocks),
+    )
+
+
+def _subtitle(result: AnalysisResult) -> str:
+    rows = result.dataset.rows
+    occasions = rows["time"].n_unique()
+    return (
+        f"Alliance convergence and outcome. Data: {result.dataset.source}; {count(result.dataset.dyads.height)} dyads, "
+        f"{count(rows.height)} rows, {count(occasions)} occasions."
+    )
+
+
+def _banner(result: AnalysisResult) -> str:
+    for finding in result.findings:
+        if finding.code == SYNTHETIC:
+            return f"Synthetic data. {finding.words}"
+    return "Synthetic data. No patients." if "synthetic" in result.dataset.source.casefold() else ""
+
+
+def _warned(findings: tuple[Finding, ...]) -> Iterator[Paragraph]:
+    number = sum(f.level != "note" for f in findings)
+    if number:
+        noun = "warning" if number == 1 else "warnings"
+        yield Paragraph(heading="Read before use.", parts=(f"{number} {noun}: see Findings.",))
+
+
+def _asked(result: AnalysisResult, asked: Operationalisation) -> Iterator[Block]:
+    yield Paragraph(parts=(asked.sentence,))
+    yield Equation(latex=asked.formula, words="The convergence score of dyad j")
+    shift = result.scoring.shift
+    if shift is not None:
+        yield Paragraph(
+            heading="Shift.",
+            parts=(
+                "A logarithm needs positive numbers: here ",
+                Cell(value=shift, decimals=4),
+                " is added to each score before it is taken.",
+            ),
+        )
+    yield study_tables.choices_table(asked, _other_choices(result))
+
+
+def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
+    plan, columns = result.plan, result.plan.columns
+    origin = occasion(result.dataset.origin)
+    first = "the study's first occasion" if plan.time.origin == "first" else "as the plan says"
+    baseline = "The first outcome of the dyad" if columns.baseline == "first" else "A column of the data, once per dyad"
+    freedom = {"satterthwaite": "Satterthwaite's approximation", "normal": "Infinite: z tests"}
+    methods = {"REML": "Restricted maximum likelihood", "ML": "Maximum likelihood"}
+    chosen = {
+        "Time 0": (origin, f"{columns.time} that counts as 0: {first}"),
+        "Unit of time": (occasion(plan.time.scale), f"{columns.time} is divided by this"),
+        "Outcome": (columns.outcome, "Dependent variable of the models"),
+        "Initial symptoms": (columns.baseline, baseline),
+        "Method": (plan.models.method, methods[plan.models.method]),
+        "Degrees of freedom": (plan.models.df, freedom[plan.models.df]),
+        "Criteria": (plan.models.criteria, f"Information criteria as {CONVENTIONS[plan.models.criteria]} computes them"),
+    }
+    if columns.covariates:
+        chosen["Covariates"] = (", ".join(columns.covariates), "Further predictors of intercept and slope")
+    return chosen
+
+
+def _data(result: AnalysisResult) -> Iterator[Block]:
+    dataset = result.dataset
+    rows, scores = dataset.rows, result.scores
+    counts: dict[str, tuple[int | None, int | None]] = {
+        "Read": (dataset.n_rows_read, None),
+        "Used": (rows.height, dataset.dyads.height),
+    }
+    for column, words in (
+        ("patient_rating", "With the patient's rating"),
+        ("therapist_rating", "With the therapist's rating"),
+        ("outcome", "With the outcome"),
+    ):
+        there = rows.filter(pl.col(column).is_not_null())
+        counts[words] = (there.height, there["dyad"].n_unique())
+    counts["With a convergence score"] = (None, scores["convergence"].drop_nulls().len())
+    for number, fit in zip(result.plan.models.run, result.fits, strict=False):
+        counts[f"In {model_words(number)[0]}"] = (fit.n_rows, fit.n_groups)
+    yield study_tables.sizes_table(counts)
+    if "flow" in result.tables:
+        yield study_tables.flow_table(result.tables["flow"], time=heading(result.plan.columns.time))
+
+
+def _ratings(result: AnalysisResult) -> Iterator[Block]:
+    time = heading(result.plan.columns.time)
+    if "descriptives" in result.tables:
+        described = result.tables["descriptives"]
+        yield study_tables.descriptives_table(described, time=time, names=dict(result.dataset.names))
+        yield figures.two_raters(described, time=time)
+    yield figures.rating_curves(result.dataset.rows, result.scoring.curves, time=time)
+    if len(result.scoring.discrepancies):
+        kind = result.plan.convergence.discrepancy
+        yield figures.mean_discrepancy(result.scoring.discrepancies, time=time, kind=kind)
+
+
+def _scores(result: AnalysisResult) -> Iterator[Block]:
+    scoring = result.scoring
+    transformed = result.plan.convergence.transform != "none"
+    yield study_tables.scores_table(result.scores, scoring.reliability)
+    if scoring.simulated is not None:
+        yield narrative.noise_floor_words(scoring.simulated, result.scores["convergence_raw"].mean())  # type: ignore[arg-type]
+    yield study_tables.normality_table(scoring.normality, transformed=transformed)
+    yield figures.score_histograms(result.scores, scoring.normality, transformed=transformed)
+
+
+def _time(result: AnalysisResult) -> Iterator[Block]:
+    yield figures.outcome_curves(result.dataset.rows, time=heading(result.plan.columns.time))
+    if "time_shape" in result.tables and len(result.tables["time_shape"]):
+        yield model_tables.time_shape_table(result.tables["time_shape"])
+        yield narrative.time_shape_words(result.tables["time_shape"])
+
+
+def _models(result: AnalysisResult) -> Iterator[Block]:
+    tables, columns = result.tables, result.plan.columns
+    if "fixed_effects" not in tables:
+        return
+    note = narrative.models_note(
+        result.plan, outcome=columns.outcome, time=columns.time, origin=result.dataset.origin
+    )
+    yield model_tables.model_table(tables, [fit.spec for fit in result.fits], note=note)
+    yield model_tables.criteria_table(tables)
+
+
+def _equations(result: AnalysisResult) -> Iterator[Block]:
+    for number, fit in zip(result.plan.models.run, result.fits, strict=False):
+        title, words = model_words(number)
+        yield Heading(title=f"{title}: {words}")
+        parts: tuple[Part, ...] = ("As a formula in lme4's notation: ", Cell(value=fit.spec.formula, kind="text"), ".")
+        yield from model_equations(fit.spec)
+        yield Paragraph(parts=parts)
+
+
+def _findings(findings: tuple[Finding, ...]) -> Iterator[Block]:
+    if not findings:
+        yield Paragraph(parts=("Nothing was noticed that asks for attention.",))
+        return
+    yield FindingList(findings=tuple(sorted(findings, key=lambda f: _LEVELS[f.level])))
+
+
+def _collinearity(result: AnalysisResult) -> Iterator[Block]:
+    found = result.tables.get("collinearity")
+    if found is not None and len(found):
+        specs = [fit.spec for fit in result.fits]
+        yield model_tables.collinearity_table(found, result.tables.get("condition"), specs)
+
+
+def _reproduce(result: AnalysisResult, asked: Operationalisation) -> Iterator[Block]:
+    yield Paragraph(
+        heading="Software.",
+        parts=(
+            f"dyadline {version('dyadline')}, Python {platform.python_version()}, numpy {version('numpy')}, "
+            f"scipy {version('scipy')}, polars {version('polars')}.",
+        ),
+    )
+    yield Paragraph(
+        heading="Cite the analysis as.",
+        parts=(
+            f"dyadline (version {version('dyadline')}), scores {asked.name}; method after Nissen-Lie et al. (2020), "
+            "doi:10.1080/10503307.2020.1823030.",
+        ),
+    )
+    yield Paragraph(
+        heading="Reproduce.",
+        parts=(
+            "Save the plan below beside the data and run ",
+            Cell(value="dyadline run plan.toml", kind="text"),
+            ". Every table of this report is written as CSV at full precision.",
+        ),
+    )
+    yield Source(title="The plan", text=plan_text(result.plan))

@@ -1,0 +1,157 @@
+"""A document as one HTML file: nothing is loaded, nothing runs, everything is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from dyadline.report import document
+from dyadline.report.document import Cell, Document, Part, Symbol, Table
+from dyadline.report.numbers import words
+
+_TEXT = re.compile(r"\\text\{((?:[^{}\\]|\\[^a-zA-Z]|\\text[a-z]+\{\})*)\}")
+_UNESCAPES = {r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\textasciicircum{}": "^"}
+_NAMED = re.compile(r"\b(id=\"|href=\"#|url\(#)")
+_SHOWN_ROWS = 10
+
+
+def write_html(report: Document) -> str:
+    """The page: style, figures (SVG) and equations (MathML) inside, no script, printable.
+
+    Parameters
+    ----------
+    report
+        What `compose` made.
+
+    Returns
+    -------
+    HTML text; write it in UTF-8.
+    """
+    return _environment().get_template("page.html.jinja").render(report=report, style=Markup(_source("page.css")))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        loader=FunctionLoader(_source),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        words=words, parts=_parts, mathml=mathml, svg=svg, padding=_padding, kind=_kind, number=_number, places=_places, ends=_ends
+    )
+    return environment
+
+
+def _source(name: str) -> str:
+    return files("dyadline.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _kind(block: object) -> str:
+    return type(block).__name__
+
+
+def _parts(parts: tuple[Part, ...]) -> Markup:
+    """Running text: symbols in italics, formulas and file names as code."""
+    said = []
+    for part in parts:
+        if isinstance(part, Symbol):
+            said.append(f"<i>{escape(part.letters)}</i>")
+        elif isinstance(part, Cell):
+            tag = "code" if part.kind == "text" else "span"
+            said.append(f'<{tag} class="n">{escape(words(part))}</{tag}>')
+        else:
+            said.append(escape(part))
+    return Markup("".join(said))
+
+
+def _padding(table: Table) -> list[list[str]]:
+    """What is missing behind each number for the decimals of its column to stand under each other."""
+    written = [["" if cell is None else words(cell) for cell in row.cells] for row in table.rows()]
+    longest = [max((_fraction(row[c]) for row in written), key=len, default="") for c in range(len(table.columns))]
+    return [
+        [longest[c][len(_fraction(text)) :] if _is_plain(text) else "" for c, text in enumerate(row)] for row in written
+    ]
+
+
+def _is_plain(text: str) -> bool:
+    return bool(re.fullmatch(r"[−<> ]*[\d,]*\.?\d*", text)) and any(c.isdigit() for c in text)
+
+
+def _fraction(text: str) -> str:
+    """``.`` and as many zeros as there are decimals."""
+    if not _is_plain(text):
+        return ""
+    _, point, decimals = text.partition(".")
+    return point + "0" * len(decimals)
+
+
+def _number(table: Table) -> bool:
+    return any(column.align == "number" for column in table.columns)
+
+
+def _ends(table: Table) -> set[int]:
+    """Positions, from 1, of the last column under each spanner."""
+    ends, total = set(), 0
+    for spanner in table.spanners:
+        total += spanner.columns
+        ends.add(total)
+    return ends
+
+
+def _places(finding: Any) -> str:
+    """Where a finding was made: column and row numbers, never a dyad's name or value."""
+    said = [f"column {finding.column}"] if finding.column else []
+    if finding.rows:
+        shown = ", ".join(str(row) for row in finding.rows[:_SHOWN_ROWS])
+        more = len(finding.rows) - _SHOWN_ROWS
+        said.append(f"row{'s' if len(finding.rows) > 1 else ''} {shown}" + (f" and {more} more" if more > 0 else ""))
+    return "; ".join(said)
+
+
+def mathml(equation: document.Equation) -> Markup:
+    """LaTeX as MathML that browsers show by themselves.
+
+    The converter lets text such as a column's name through as it stands, so that is taken out before and put
+    back, escaped, after.
+    """
+    from latex2mathml.converter import convert
+
+    texts: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        texts.append(match[1])
+        return rf"\text{{@{len(texts) - 1}@}}"
+
+    def give(match: re.Match[str]) -> str:
+        return escape(_plain(texts[int(match[1])]))
+
+    made = convert(_TEXT.sub(take, equation.latex), display="block")
+    made = re.sub(r"@(\d+)@", give, made).replace("<mi>&#x0007E;</mi>", "<mo>∼</mo>")
+    return Markup(made.replace("<math ", f'<math alttext="{escape(equation.words)}" ', 1))
+
+
+def _plain(latex: str) -> str:
+    for written, letter in _UNESCAPES.items():
+        latex = latex.replace(written, f"\0{ord(letter)}\0")
+    latex = re.sub(r"\\([^a-zA-Z])", r"\1", latex)
+    return re.sub("\0(\\d+)\0", lambda m: chr(int(m[1])), latex)
+
+
+def svg(figure: document.Figure) -> Markup:
+    """A figure as inline SVG: described once, names of its parts unique on the page, sized by its frame."""
+    from vl_convert import vegalite_to_svg
+
+    spec: Mapping[str, Any] = figure.spec
+    made = vegalite_to_svg(dict(spec), allowed_base_urls=[])
+    made = _NAMED.sub(lambda m: f"{m[1]}{figure.key}-", made)
+    return Markup(made.replace("<svg ", f'<svg role="img" aria-label="{escape(figure.alt)}" ', 1))

@@ -1,0 +1,236 @@
+"""Tables of the outcome models: side by side as in the paper's Table I, criteria, collinearity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from dyadline.plan.model import ModelSpec
+from dyadline.report.document import Cell, Column, Part, Row, RowGroup, Spanner, Symbol, Table
+from dyadline.report.labels import CONVENTIONS, model_words, name, terms_in_print
+from dyadline.report.numbers import decimals_for
+
+ALPHA = 0.05
+
+_COLUMNS = (
+    Column(label="Est."),
+    Column(label="SE", symbol=True),
+    Column(label="df", symbol=True, essential=False),
+    Column(label="p", symbol=True),
+    Column(label="95% CI", essential=False),
+)
+
+Record = Mapping[str, Any]
+
+
+def model_table(
+    tables: Mapping[str, pl.DataFrame], specs: Sequence[ModelSpec], *, note: tuple[Part, ...] = ()
+) -> Table:
+    """The models side by side: fixed effects, random effects, criterion.
+
+    Parameters
+    ----------
+    tables
+        ``fixed_effects, random_effects, criteria`` of a result.
+    specs
+        The models in the same order, from which rows take their names and order.
+    note
+        What stands under the table.
+    """
+    models = tables["fixed_effects"]["model"].unique(maintain_order=True).to_list()
+    groups = [
+        RowGroup(label="Fixed effects", rows=tuple(_fixed_rows(tables["fixed_effects"], models, specs))),
+        RowGroup(label="Random effects", rows=tuple(_random_rows(tables["random_effects"], models))),
+        RowGroup(label="Fit", rows=tuple(_fit_rows(tables["criteria"], models))),
+    ]
+    spanners = [Spanner(label=a, words=b, columns=len(_COLUMNS)) for a, b in map(model_words, models)]
+    return Table(
+        key="models",
+        caption="Multilevel growth models of the outcome",
+        stub="Effect",
+        columns=_COLUMNS * len(models),
+        spanners=tuple(spanners),
+        groups=tuple(groups),
+        note=note,
+        wide=True,
+    )
+
+
+def _fixed_rows(frame: pl.DataFrame, models: list[Any], specs: Sequence[ModelSpec]) -> list[Row]:
+    found = {(r["model"], r["term"]): r for r in frame.iter_rows(named=True)}
+    words = terms_in_print(specs)
+    # A term that no specification names (a level of a text column) still is a row.
+    words |= {term: term for term in frame["term"].unique(maintain_order=True) if term not in words}
+    present = set(frame["term"])
+    return [
+        _estimates(label, [found.get((model, term)) for model in models])
+        for term, label in words.items()
+        if term in present
+    ]
+
+
+def _estimates(label: str, records: Sequence[Record | None]) -> Row:
+    """One effect in every model, with as many decimals as its smallest standard error asks for."""
+    decimals = decimals_for(r["std_error"] for r in records if r)
+    cells: list[Cell | None] = []
+    for record in records:
+        cells += [None] * len(_COLUMNS) if record is None else _estimate(record, decimals)
+    return Row(label=label, cells=tuple(cells))
+
+
+def _estimate(record: Record, decimals: int) -> list[Cell | None]:
+    p = record["p_value"]
+    strong = p is not None and p < ALPHA
+    low, high = record["conf_low"], record["conf_high"]
+    return [
+        Cell(value=record["estimate"], decimals=decimals, strong=strong),
+        Cell(value=record["std_error"], decimals=decimals),
+        Cell(value=record["df"], kind="df") if "df" in record else None,
+        Cell(value=p, kind="p", strong=strong),
+        Cell(value=None if low is None else (low, high), kind="interval", decimals=decimals),
+    ]
+
+
+def _random_rows(frame: pl.DataFrame, models: list[Any]) -> list[Row]:
+    found: dict[tuple[str, ...], dict[Any, Record]] = {}
+    for record in frame.iter_rows(named=True):
+        key = (record["group"], *sorted(t for t in (record["term1"], record["term2"]) if t is not None))
+        found.setdefault(key, {})[record["model"]] = record
+    # As in the paper: intercept, covariance, slope, and the residual last.
+    order = sorted(found, key=lambda key: (key[0] == "Residual", list(found).index(key)))
+    rows = []
+    for key in order:
+        label = random_words(key[1:]) if key[0] != "Residual" else "Residual"
+        rows.append(_estimates(label, [found[key].get(model) for model in models]))
+    return rows
+
+
+def random_words(terms: tuple[str, ...]) -> str:
+    """``Intercept``, ``Slope (time)`` and ``Covariance`` of the two; other effects by their names."""
+    plain = ["Intercept" if t == "(Intercept)" else "Slope (time)" if t == "time" else name(t) for t in terms]
+    if len(plain) == 1:
+        return plain[0]
+    return "Covariance" if set(terms) == {"(Intercept)", "time"} else f"Covariance, {plain[0]} with {plain[1]}"
+
+
+def _fit_rows(criteria: pl.DataFrame, models: list[Any]) -> list[Row]:
+    of = {record["model"]: record for record in criteria.iter_rows(named=True)}
+    first = criteria.row(0, named=True)
+    minus_two = "REML criterion" if first["method"] == "REML" else "−2 log-likelihood"
+    convention = CONVENTIONS.get(first["convention"], first["convention"])
+    make: list[tuple[str, Callable[[Record], Cell]]] = [
+        (minus_two, lambda r: Cell(value=r["criterion"], decimals=1)),
+        (f"AIC ({convention} convention)", lambda r: Cell(value=r["aic"], decimals=1)),
+        ("Outcome values", lambda r: Cell(value=r["n_rows"], kind="count")),
+        ("Dyads", lambda r: Cell(value=r["n_dyads"], kind="count")),
+    ]
+    empty: list[Cell | None] = [None] * (len(_COLUMNS) - 1)
+    return [
+        Row(label=label, cells=tuple(c for model in models for c in [cell(of[model]), *empty])) for label, cell in make
+    ]
+
+
+_CRITERIA = (("criterion", "−2LL"), ("aic", "AIC"), ("aicc", "AICC"), ("caic", "CAIC"), ("bic", "BIC"))
+
+
+def criteria_table(tables: Mapping[str, pl.DataFrame]) -> Table:
+    """Information criteria as fitted, and by maximum likelihood on the rows that all models share."""
+    fitted, common = tables["criteria"], tables.get("criteria_common")
+    groups = [_criteria_group(fitted, f"As fitted ({fitted['method'][0]})")]
+    if common is not None and len(common):
+        same = common["n_rows"][0]
+        groups.append(_criteria_group(common, f"Maximum likelihood, on the {same:,} outcome values of all models"))
+    convention = CONVENTIONS.get(fitted["convention"][0], fitted["convention"][0])
+    return Table(
+        key="criteria",
+        caption=f"Information criteria ({convention} convention)",
+        stub="Model",
+        columns=(
+            *(Column(label=label, essential=key in ("criterion", "aic", "bic")) for key, label in _CRITERIA),
+            Column(label="Parameters"),
+            Column(label="n", symbol=True, essential=False),
+            Column(label="Outcome values"),
+            Column(label="Dyads"),
+        ),
+        groups=tuple(groups),
+        note=(
+            "Smaller is better. ",
+            "Under REML the criteria of models with different fixed effects cannot be compared, nor can those of "
+            "models on different rows; the lower half can be compared. ",
+            "Parameters: those that the convention counts. ",
+            Symbol("n"),
+            ": sample size in AICC, CAIC and BIC.",
+        ),
+    )
+
+
+def _criteria_group(frame: pl.DataFrame, label: str) -> RowGroup:
+    rows = []
+    for record in frame.iter_rows(named=True):
+        numbers = [Cell(value=record[key], decimals=2) for key, _ in _CRITERIA]
+        counts = [Cell(value=record[key], kind="count") for key in ("n_parameters", "n", "n_rows", "n_dyads")]
+        title, words = model_words(record["model"])
+        rows.append(Row(label=f"{title}: {words}" if words else title, cells=(*numbers, *counts)))
+    return RowGroup(label=label, rows=tuple(rows))
+
+
+def time_shape_table(frame: pl.DataFrame) -> Table:
+    """Linear against log-linear time."""
+    rows = tuple(
+        Row(
+            label={"linear": "Linear", "log-linear": "Log-linear, ln(1 + time)"}.get(r["shape"], r["shape"]),
+            cells=(
+                Cell(value=r["criterion"]),
+                Cell(value=r["aic"]),
+                Cell(value=r["aic"] - frame["aic"].min()),
+                Cell(value=r["n_rows"], kind="count"),
+            ),
+        )
+        for r in frame.iter_rows(named=True)
+    )
+    labels = ("−2LL", "AIC", "ΔAIC", "Outcome values")
+    return Table(
+        key="time_shape",
+        caption="Shape of time: null models by maximum likelihood on the same rows",
+        stub="Shape",
+        columns=tuple(Column(label=label) for label in labels),
+        groups=(RowGroup(rows=rows),),
+        note=("Smaller is better; ΔAIC is the distance from the better one.",),
+    )
+
+
+def collinearity_table(collinearity: pl.DataFrame, condition: pl.DataFrame | None, specs: Sequence[ModelSpec]) -> Table:
+    """Variance inflation factors, with the condition number as the last row."""
+    models = collinearity["model"].unique(maintain_order=True).to_list()
+    words = terms_in_print(specs)
+    words |= {term: term for term in collinearity["term"].unique(maintain_order=True) if term not in words}
+    vif = {(r["model"], r["term"]): r["vif"] for r in collinearity.iter_rows(named=True)}
+    present = set(collinearity["term"])
+    rows = [
+        Row(label=label, cells=tuple(_known(vif.get((model, term))) for model in models))
+        for term, label in words.items()
+        if term in present
+    ]
+    groups = [RowGroup(label="Variance inflation factor", rows=tuple(rows))]
+    if condition is not None and len(condition):
+        number = {r["model"]: r["condition_number"] for r in condition.iter_rows(named=True)}
+        groups.append(
+            RowGroup(
+                label="All fixed effects",
+                rows=(Row(label="Condition number", cells=tuple(_known(number.get(m)) for m in models)),),
+            )
+        )
+    return Table(
+        key="collinearity",
+        caption="Collinearity of the fixed effects",
+        stub="Term",
+        columns=tuple(Column(label=model_words(model)[0]) for model in models),
+        groups=tuple(groups),
+        note=("1.00 means unrelated to the other terms; above about 10 an effect can hardly be told from others.",),
+    )
+
+
+def _known(value: float | None) -> Cell | None:
+    return None if value is None else Cell(value=value)

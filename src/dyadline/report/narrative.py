@@ -1,0 +1,163 @@
+"""Sentences about results, with their numbers still numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from dyadline.plan.analysis import AnalysisPlan
+from dyadline.report.document import Cell, Paragraph, Part, Symbol
+from dyadline.report.labels import model_words
+from dyadline.report.numbers import decimals_for, occasion
+
+ALPHA = 0.05
+CONVERGENCE_ON_SLOPE = frozenset({"time", "convergence"})
+
+
+def test_parts(record: Mapping[str, Any]) -> tuple[Part, ...]:
+    """``b = −0.33, SE = 0.46, t(88.1) = −0.72, p = .474, 95% CI [−1.25, 0.59]``."""
+    d = decimals_for([record["std_error"]])
+    freedom = record["df"]
+    normal = freedom is None or not math.isfinite(freedom)
+    test: tuple[Part, ...] = (
+        (Symbol("z"), " = ") if normal else (Symbol("t"), "(", Cell(value=freedom, kind="df"), ") = ")
+    )
+    return (
+        Symbol("b"),
+        " = ",
+        Cell(value=record["estimate"], decimals=d),
+        ", ",
+        Symbol("SE"),
+        " = ",
+        Cell(value=record["std_error"], decimals=d),
+        ", ",
+        *test,
+        Cell(value=record["statistic"]),
+        ", ",
+        *p_parts(record["p_value"]),
+        ", 95% CI ",
+        Cell(value=(record["conf_low"], record["conf_high"]), kind="interval", decimals=d),
+    )
+
+
+def p_parts(p: float | None) -> tuple[Part, ...]:
+    """``p = .032`` or ``p < .001``."""
+    compared = p is not None and (p < 0.001 or p >= 0.9995)
+    return (Symbol("p"), " " if compared else " = ", Cell(value=p, kind="p"))
+
+
+def main_result(fixed_effects: pl.DataFrame) -> tuple[Paragraph, ...]:
+    """How the outcome changed, and whether its change went with convergence."""
+    records = list(fixed_effects.iter_rows(named=True))
+    said = []
+    change = next((r for r in records if r["term"] == "time"), None)
+    if change is not None:
+        moved = "changed" if significant(change) else "did not reliably change"
+        said.append(
+            Paragraph(
+                heading="Change of the outcome.",
+                parts=(
+                    f"The outcome {moved} over time in {model_words(change['model'])[0]} (",
+                    *test_parts(change),
+                    " per unit of time).",
+                ),
+            )
+        )
+    about = [r for r in records if frozenset(r["term"].split(":")) == CONVERGENCE_ON_SLOPE]
+    if about:
+        parts: list[Part] = []
+        for r in about:
+            title, words = model_words(r["model"])
+            where = f"{title} ({words[:1].lower()}{words[1:]})" if words else title
+            parts += [f"{' ' if parts else ''}In {where}, {_direction(r)} (", *test_parts(r), ")."]
+        said.append(Paragraph(heading="Convergence and change of the outcome.", parts=tuple(parts)))
+    return tuple(said)
+
+
+def significant(record: Mapping[str, Any]) -> bool:
+    """Whether p < .05."""
+    p = record["p_value"]
+    return p is not None and bool(p < ALPHA)
+
+
+def _direction(record: Mapping[str, Any]) -> str:
+    if not significant(record):
+        return "the change of the outcome was not significantly related to convergence"
+    slope = "lower" if record["estimate"] < 0 else "higher"
+    fall = "fell more, or rose less" if record["estimate"] < 0 else "fell less, or rose more"
+    return f"more convergence went with a {slope} slope: the outcome {fall}, where patient and therapist converged"
+
+
+def time_shape_words(frame: pl.DataFrame) -> Paragraph:
+    """Which shape of time describes the outcome better."""
+    by_aic = frame.sort("aic")
+    best = by_aic.row(0, named=True)
+    if len(by_aic) < 2:
+        return Paragraph(parts=(f"Only {best['shape']} time could be fitted.",))
+    other = by_aic.row(1, named=True)
+    parts: tuple[Part, ...] = (
+        f"{str(best['shape']).capitalize()} time describes the outcome better than {other['shape']} time: its AIC is "
+        "lower by ",
+        Cell(value=other["aic"] - best["aic"]),
+        ". The outcome models below use linear time.",
+    )
+    return Paragraph(parts=parts)
+
+
+def noise_floor_words(simulated: Any, mean: float | None) -> Paragraph:
+    """The observed mean score against what it would be if no gap changed.
+
+    Parameters
+    ----------
+    simulated
+        ``null_mean, null_low, null_high, replicates`` of the scoring.
+    mean
+        Observed mean of the score before its transform.
+    """
+    low, high = simulated.null_low, simulated.null_high
+    d = decimals_for([(high - low) / 4.0])
+    outside = mean is not None and not low <= mean <= high
+    return Paragraph(
+        heading="Convergence on average.",
+        parts=(
+            "The mean score before its transform is ",
+            Cell(value=mean, decimals=d),
+            ". If no dyad's true gap had changed, a study such as this one would show a mean of ",
+            Cell(value=simulated.null_mean, decimals=d),
+            " (95% of ",
+            Cell(value=simulated.replicates, kind="count"),
+            " simulated studies: ",
+            Cell(value=(low, high), kind="interval", decimals=d),
+            f"), so that the observed mean lies {'outside' if outside else 'within'} what noise alone produces.",
+        ),
+    )
+
+
+def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -> tuple[Part, ...]:
+    """What a reader of the models' table must know."""
+    scale = plan.time.scale
+    unit = f"({time} − {occasion(origin)})" + ("" if scale == 1 else f" / {occasion(scale)}")
+    discrepancy = {
+        "signed": "Early discrepancy: patient minus therapist, first joint ratings. ",
+        "absolute": "Early discrepancy: absolute difference of the first joint ratings. ",
+        "curve": "Early discrepancy: patient minus therapist, from the curves at the first occasion. ",
+    }.get(plan.convergence.early_discrepancy, "")
+    freedom = "Satterthwaite's" if plan.models.df == "satterthwaite" else "infinite (normal distribution)"
+    return (
+        f"Dependent variable: {outcome}. Time: {unit}. Predictors are grand-mean centred over dyads; products are made of "
+        "centred predictors. × Time: effect on the slope; the other predictors: effect on the intercept, that is on "
+        f"the outcome where time is 0. Convergence: positive where patient and therapist came closer. {discrepancy}"
+        f"(P) patient, (T) therapist. {plan.models.method} estimates; ",
+        Symbol("SE"),
+        " = standard error; ",
+        Symbol("df"),
+        f" {freedom}, two-sided ",
+        Symbol("p"),
+        "; CI = confidence interval. Random effects: Wald tests. Bold: ",
+        Symbol("p"),
+        " < .05.",
+    )
+

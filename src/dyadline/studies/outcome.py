@@ -1,0 +1,202 @@
+"""The outcome models of one study: their common frame, their fits, and the tables of numbers that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from dyadline.convergence.score import Scoring
+from dyadline.data.dataset import Dataset
+from dyadline.errors import DataError, FitError
+from dyadline.inference.coefficients import coefficients
+from dyadline.inference.criteria import information_criteria
+from dyadline.inference.variance import variance_components
+from dyadline.model.fit import Fit, fit
+from dyadline.plan.analysis import AnalysisPlan
+from dyadline.plan.model import ModelSpec
+from dyadline.plan.recipes import outcome_model
+
+OWN = ("outcome", "time", "dyad")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeModels:
+    """The fitted models of a plan.
+
+    Attributes
+    ----------
+    frame
+        Rows with an outcome in the outcome window: ``row, dyad, time`` (model time), ``outcome`` and the
+        predictors, grand-mean centred over dyads.
+    numbers
+        Model numbers, in the plan's order.
+    fits
+        One per number, on the rows that the model can use.
+    common
+        The same models by ML on the rows that all of them can use: their criteria can be compared.
+    """
+
+    frame: pl.DataFrame
+    numbers: tuple[int, ...]
+    fits: tuple[Fit, ...]
+    common: tuple[Fit, ...]
+
+
+def fit_models(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan) -> OutcomeModels:
+    """Fit the plan's models.
+
+    Raises
+    ------
+    DataError
+        No outcome in the window, or too few dyads with everything that the models need.
+    FitError
+        A model has no answer; its number is in the message.
+    """
+    specs = [outcome_model(number, plan) for number in plan.models.run]
+    frame = outcome_frame(dataset, scoring, plan, predictors(specs))
+    fits = tuple(
+        _fit(number, spec, frame, plan.models.method, plan) for number, spec in zip(plan.models.run, specs, strict=True)
+    )
+    shared = frame.drop_nulls(predictors(specs))
+    common = tuple(_fit(number, spec, shared, "ML", plan) for number, spec in zip(plan.models.run, specs, strict=True))
+    return OutcomeModels(frame=frame, numbers=plan.models.run, fits=fits, common=common)
+
+
+def predictors(specs: Sequence[ModelSpec]) -> list[str]:
+    """Dyad-level columns that the models use, each once."""
+    return list(dict.fromkeys(c for spec in specs for c in spec.columns if c not in OWN))
+
+
+def outcome_frame(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan, names: Sequence[str]) -> pl.DataFrame:
+    """Outcome rows with predictors centred over dyads: over those that have them all and an outcome.
+
+    Raises
+    ------
+    DataError
+        No outcome in the window, or fewer than three dyads with all predictors.
+    """
+    window = plan.convergence.outcome_window
+    rows = dataset.rows.filter(pl.col("outcome").is_not_null())
+    if not isinstance(window, str):
+        rows = rows.filter(pl.col("time").is_between(window[0], window[1]))
+    if rows.is_empty():
+        raise DataError(
+            "There is no outcome in the outcome window",
+            where="convergence.outcome_window",
+            way_out="Widen the window, or check the outcome column",
+        )
+    rows = rows.select("row", "dyad", time="t", outcome="outcome")
+    covariates = [c for c in names if c in plan.columns.covariates]
+    dyads = scoring.scores.join(dataset.dyads.select("dyad", *covariates), on="dyad", maintain_order="left")
+    dyads = dyads.select("dyad", *names)
+    whole = dyads.filter(pl.col("dyad").is_in(rows["dyad"].unique().to_list())).drop_nulls()
+    if names and whole.height < 3:
+        raise DataError(
+            f"Only {whole.height} dyad{'s have' if whole.height != 1 else ' has'} an outcome and all predictors "
+            f"({', '.join(names)})",
+            way_out="See which are missing with: dyadline check",
+        )
+    means = {name: float(whole[name].mean() or 0.0) for name in names}  # type: ignore[arg-type]
+    centred = dyads.with_columns(pl.col(name) - mean for name, mean in means.items())
+    return rows.join(centred, on="dyad", how="left", maintain_order="left")
+
+
+def _fit(number: int, spec: ModelSpec, frame: pl.DataFrame, method: str, plan: AnalysisPlan) -> Fit:
+    try:
+        return fit(spec, frame, method)
+    except FitError as error:
+        how = plan.convergence
+        way_out = error.way_out
+        if "early_discrepancy" in error.what and how.early_discrepancy != "absolute":
+            way_out = (
+                "The early levels of both raters and their difference say the same thing twice. Three ways out: "
+                'early_discrepancy = "absolute"; early_level = "curve" with early_discrepancy = "signed" (the '
+                'default: curve levels, raw difference); or early_discrepancy = "none"'
+            )
+        raise FitError(f"Model {number}: {error.what}", where=error.where, way_out=way_out) from error
+
+
+def time_shapes(models: OutcomeModels, plan: AnalysisPlan) -> pl.DataFrame:
+    """Linear, log-linear and quadratic change, by ML on the same rows.
+
+    Returns
+    -------
+    ``shape, criterion, aic, n_rows``. Log-linear time is ln(1 + t) counted from the first outcome; the
+    quadratic shape adds a fixed t² to the linear model.
+    """
+    frame = models.frame.select("dyad", "outcome", "time").drop_nulls()
+    start = frame["time"].min()
+    frame = frame.with_columns(log_time=(pl.col("time") - start).log1p(), time_squared=(pl.col("time") - start) ** 2)
+    formulas = {
+        "linear": "outcome ~ time + (time | dyad)",
+        "log-linear": "outcome ~ log_time + (log_time | dyad)",
+    }
+    if frame["time"].n_unique() > 2:
+        formulas["quadratic"] = "outcome ~ time + time_squared + (time | dyad)"
+    rows = []
+    for shape, formula in formulas.items():
+        fitted = fit(formula, frame, "ML")
+        aic = information_criteria(fitted, plan.models.criteria)["aic"].item()
+        rows.append({"shape": shape, "criterion": fitted.criterion, "aic": aic, "n_rows": fitted.n_rows})
+    return pl.DataFrame(rows)
+
+
+def model_tables(models: OutcomeModels, plan: AnalysisPlan) -> dict[str, pl.DataFrame]:
+    """Full-precision tables: ``fixed_effects, random_effects, criteria, criteria_common, collinearity, condition``."""
+    numbered = list(zip(models.numbers, models.fits, strict=True))
+    vif, condition = _collinearity(models)
+    return {
+        "fixed_effects": _stacked([(n, coefficients(f, df=plan.models.df)) for n, f in numbered]),
+        "random_effects": _stacked([(n, variance_components(f)) for n, f in numbered]),
+        "criteria": _criteria(models.numbers, models.fits, plan),
+        "criteria_common": _criteria(models.numbers, models.common, plan),
+        "collinearity": vif,
+        "condition": condition,
+    }
+
+
+def _stacked(tables: list[tuple[int, pl.DataFrame]]) -> pl.DataFrame:
+    return pl.concat([table.select(pl.lit(number).alias("model"), pl.all()) for number, table in tables])
+
+
+def _criteria(numbers: Sequence[int], fits: Sequence[Fit], plan: AnalysisPlan) -> pl.DataFrame:
+    parts = [
+        information_criteria(fitted, plan.models.criteria).with_columns(
+            model=pl.lit(number),
+            method=pl.lit(fitted.method),
+            n_rows=pl.lit(fitted.n_rows),
+            n_dyads=pl.lit(fitted.n_groups),
+        )
+        for number, fitted in zip(numbers, fits, strict=True)
+    ]
+    order = ("model", "convention", "method", "criterion", "aic", "aicc", "caic", "bic")
+    stacked: pl.DataFrame = pl.concat(parts)
+    return stacked.select(*order, "n_parameters", "n", "n_rows", "n_dyads")
+
+
+def _collinearity(models: OutcomeModels) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Variance inflation of each dyad-level predictor and condition number, over dyads, per model."""
+    factors: list[dict[str, object]] = []
+    numbers: list[dict[str, object]] = []
+    for number, fitted in zip(models.numbers, models.fits, strict=True):
+        terms = [t for t in fitted.spec.fixed if t and all(v.column != "time" for v in t)]
+        columns = list(dict.fromkeys(v.column for t in terms for v in t))
+        if len(terms) < 2:
+            continue
+        dyads = models.frame.select("dyad", *columns).drop_nulls().unique("dyad", maintain_order=True)
+        x = np.column_stack([np.prod([dyads[v.column].to_numpy() for v in t], axis=0) for t in terms])
+        correlation = np.corrcoef(x, rowvar=False)
+        values = np.linalg.eigvalsh(correlation)
+        inverse = np.linalg.inv(correlation)
+        factors += [
+            {"model": number, "term": ":".join(v.label for v in t), "vif": float(inverse[k, k])}
+            for k, t in enumerate(terms)
+        ]
+        numbers.append({"model": number, "condition_number": float(np.sqrt(values[-1] / values[0]))})
+    return (
+        pl.DataFrame(factors, schema={"model": pl.Int64, "term": pl.String, "vif": pl.Float64}),
+        pl.DataFrame(numbers, schema={"model": pl.Int64, "condition_number": pl.Float64}),
+    )

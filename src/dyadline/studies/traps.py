@@ -1,0 +1,229 @@
+"""What a reader of the paper's method could trip over, looked for in every study.
+
+Each finding has a stable code; the reports print words and way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from dyadline.convergence.score import Scoring
+from dyadline.data.dataset import Dataset
+from dyadline.errors import Finding
+from dyadline.plan.analysis import AnalysisPlan
+from dyadline.studies.outcome import OutcomeModels
+
+LOW_RELIABILITY = 0.70
+HIGH_VIF = 5.0
+HIGH_CONDITION = 10.0
+
+
+def traps(
+    dataset: Dataset,
+    scoring: Scoring,
+    models: OutcomeModels,
+    tables: Mapping[str, pl.DataFrame],
+    plan: AnalysisPlan,
+) -> tuple[Finding, ...]:
+    """Everything in this analysis that calls for a word of caution."""
+    return (
+        *_synthetic(plan),
+        *_baseline(plan),
+        *_same_sessions(dataset, scoring, plan),
+        *_shift(scoring),
+        *_reliability(scoring),
+        *_noise_floor(scoring, plan),
+        *_near_collinear(tables),
+        *_criteria(models, plan),
+        *_time_shape(tables),
+        *_boundary(models),
+        *_therapists(dataset),
+    )
+
+
+def _synthetic(plan: AnalysisPlan) -> Iterator[Finding]:
+    if plan.data is not None and plan.data.synthetic:
+        yield Finding(
+            code="synthetic-data",
+            level="warning",
+            words="These data are synthetic: a simulator drew them, no patient is in them. Ratings stay on their "
+            "scale; the outcome follows the model's normal distributions and may leave the questionnaire's range.",
+            way_out="Nothing here is evidence about psychotherapy.",
+        )
+
+
+def _baseline(plan: AnalysisPlan) -> Iterator[Finding]:
+    if plan.columns.baseline == "first" and any(n > 1 for n in plan.models.run):
+        yield Finding(
+            code="baseline-is-first-outcome",
+            level="warning",
+            words="The baseline is the first outcome value, and that value is also an outcome row: the model "
+            "predicts it partly from itself. The variance of the intercepts collapses and its tests mean little.",
+            way_out="Name a pre-treatment column as baseline, or start the outcome window after the first occasion.",
+        )
+
+
+def _same_sessions(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan) -> Iterator[Finding]:
+    rated = scoring.discrepancies["time"]
+    window = plan.convergence.outcome_window
+    outcome = dataset.rows.filter(pl.col("outcome").is_not_null())
+    if not isinstance(window, str):
+        outcome = outcome.filter(pl.col("time").is_between(window[0], window[1]))
+    if rated.is_empty() or outcome.is_empty():
+        return
+    if float(rated.max()) > float(outcome["time"].min()):  # type: ignore[arg-type]
+        yield Finding(
+            code="same-sessions",
+            level="note",
+            words="Alliance and outcome are measured over the same sessions, so the models say whether they go "
+            "together, not which comes first.",
+            way_out="Set rating_window to the earlier and outcome_window to the later sessions to separate them.",
+        )
+
+
+def _shift(scoring: Scoring) -> Iterator[Finding]:
+    if scoring.shift is not None:
+        yield Finding(
+            code="log-shift",
+            level="note",
+            words=f"The score can be negative, so {scoring.shift:.4f} was added before the logarithm: the lowest "
+            "score becomes ln 1 = 0. The shift comes from this sample's minimum; another sample has another.",
+        )
+
+
+def _reliability(scoring: Scoring) -> Iterator[Finding]:
+    low = scoring.reliability.filter(pl.col("reliability") < LOW_RELIABILITY)
+    if low.height:
+        words = ", ".join(
+            f"{row['score'].replace('_', ' ')} {row['reliability']:.2f}".replace("0.", ".") for row in low.to_dicts()
+        )
+        yield Finding(
+            code="low-reliability",
+            level="warning",
+            words=f"Scores of low reliability: {words}. They are estimated first and then used as predictors as if "
+            "known, so their own coefficients are drawn towards zero, and those of predictors that correlate with "
+            "them may be off in either direction.",
+            way_out="Read a small coefficient as weak evidence of a small effect; more occasions per dyad help.",
+        )
+
+
+def _noise_floor(scoring: Scoring, plan: AnalysisPlan) -> Iterator[Finding]:
+    simulated, how = scoring.simulated, plan.convergence
+    if simulated is None or how.discrepancy == "signed":
+        return
+    mean = float(scoring.scores["convergence_raw"].mean())  # type: ignore[arg-type]
+    inside = simulated.null_low <= mean <= simulated.null_high
+    yield Finding(
+        code="noise-floor",
+        level="note" if inside else "warning",
+        words=f"An {how.discrepancy} discrepancy cannot fall below its noise. If no dyad's true gap had changed, "
+        f"studies like this one would have a mean score (before the transform) of {simulated.null_mean:.3f}, 95 % of "
+        f"them between {simulated.null_low:.3f} and {simulated.null_high:.3f}; here it is {mean:.3f}, "
+        + (
+            "which is what no convergence on average looks like."
+            if inside
+            else f"{'above' if mean > simulated.null_high else 'below'} that range: on average the dyads "
+            f"{'converge' if mean > simulated.null_high else 'diverge'}."
+        ),
+    )
+
+
+def _near_collinear(tables: Mapping[str, pl.DataFrame]) -> Iterator[Finding]:
+    vif, condition = tables["collinearity"], tables["condition"]
+    for row in condition.to_dicts():
+        high = vif.filter((pl.col("model") == row["model"]) & (pl.col("vif") > HIGH_VIF))
+        if row["condition_number"] <= HIGH_CONDITION and high.is_empty():
+            continue
+        named = ", ".join(f"{r['term']} (VIF {r['vif']:.1f})" for r in high.to_dicts()) or "several predictors"
+        yield Finding(
+            code="near-collinearity",
+            level="warning",
+            words=f"Model {row['model']}: predictors that nearly repeat each other: {named}; condition number "
+            f"{row['condition_number']:.1f}. Their separate coefficients have large standard errors.",
+            way_out='Consider early_discrepancy = "absolute" or "none".',
+        )
+
+
+def _criteria(models: OutcomeModels, plan: AnalysisPlan) -> Iterator[Finding]:
+    if len(models.numbers) < 2:
+        return
+    rows = {fitted.n_rows for fitted in models.fits}
+    reasons = []
+    if plan.models.method == "REML":
+        reasons.append("REML criteria of models with different fixed effects are not comparable")
+    if len(rows) > 1:
+        reasons.append(f"the models use different rows ({', '.join(str(n) for n in sorted(rows, reverse=True))})")
+    if reasons:
+        yield Finding(
+            code="criteria-not-comparable",
+            level="warning",
+            words=f"The information criteria below the main table cannot be compared across models: "
+            f"{'; and '.join(reasons)}.",
+            way_out="Compare the models by the table of ML criteria on the rows that all of them share.",
+        )
+
+
+def _time_shape(tables: Mapping[str, pl.DataFrame]) -> Iterator[Finding]:
+    shapes = {row["shape"]: row["aic"] for row in tables["time_shape"].to_dicts()}
+    best = min(shapes, key=lambda name: shapes[name])
+    if best != "linear":
+        yield Finding(
+            code="time-not-linear",
+            level="warning",
+            words=f"A {best} course of the outcome fits better than a straight line (AIC {shapes[best]:.1f} against "
+            f"{shapes['linear']:.1f}, ML on the same rows).",
+            way_out="The models assume linear change; transform the time column in the file if that matters here.",
+        )
+
+
+def _boundary(models: OutcomeModels) -> Iterator[Finding]:
+    for number, fitted in zip(models.numbers, models.fits, strict=True):
+        if fitted.singular:
+            yield Finding(
+                code="boundary-fit",
+                level="warning",
+                words=f"Model {number} ends on the boundary: {boundary_words(fitted)}. That is an estimate, not a "
+                "failure; Wald tests of the random effects mean nothing there.",
+                way_out="The fixed effects stand. A simpler random part would give the same criterion.",
+            )
+        if not fitted.converged:
+            yield Finding(
+                code="not-certified",
+                level="warning",
+                words=f"Model {number} has no certified optimum (largest gradient "
+                f"{fitted.solution.minimum.gradient_norm:.1e} after {fitted.solution.starts} starts).",
+                way_out="Rescale time or outcome, or simplify the model; do not report these numbers as they are.",
+            )
+
+
+def boundary_words(fitted: object) -> str:
+    """Which variance is zero, or which random effects correlate perfectly."""
+    from dyadline.model.fit import Fit, random_covariance
+
+    assert isinstance(fitted, Fit)
+    covariance = random_covariance(fitted)
+    relative = fitted.solution.relative.diagonal()
+    zero = [e for e, v in zip(fitted.design.effects, relative, strict=True) if v < 1e-9 * max(1.0, relative.max())]
+    if zero:
+        return "the variance of " + " and of ".join(zero) + " is zero"
+    if len(relative) == 2:
+        sign = "−1" if covariance[0, 1] < 0 else "+1"
+        return f"the correlation of {fitted.design.effects[0]} and {fitted.design.effects[1]} is {sign}"
+    return "the random effects are linearly dependent"
+
+
+def _therapists(dataset: Dataset) -> Iterator[Finding]:
+    if "therapist" not in dataset.dyads.columns:
+        return
+    known = dataset.dyads["therapist"].drop_nulls()
+    several = int((known.value_counts()["count"] > 1).sum())
+    if several:
+        yield Finding(
+            code="therapist-level-left-out",
+            level="note",
+            words=f"{known.n_unique()} therapists treat {len(known)} patients, {several} of them more than one; the "
+            "models have two levels (session, dyad) and leave the therapist level out, as the paper's final models do.",
+            way_out="If therapists differ in outcome, standard errors of therapist-related predictors are too small.",
+        )

@@ -1,0 +1,103 @@
+"""The order of the work: the only place where it is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dyadline.convergence.score import score
+from dyadline.data.dataset import Dataset, make_dataset
+from dyadline.data.describe import agreement, descriptives, flow
+from dyadline.data.read import read_frame
+from dyadline.errors import PlanError
+from dyadline.plan.analysis import AnalysisPlan
+from dyadline.result import AnalysisResult
+from dyadline.studies.outcome import fit_models, model_tables, time_shapes
+from dyadline.studies.traps import traps
+
+
+def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
+    """Read and validate what the plan points to, or a frame that is handed in.
+
+    Raises
+    ------
+    PlanError
+        Neither a file nor a frame.
+    DataError
+        What is wrong with the data, where, and what to do.
+    """
+    if frame is not None:
+        return make_dataset(frame, plan)
+    if plan.data_path is None:
+        raise PlanError("The plan names no data file", where="data.file", way_out="Name one, or hand in a frame")
+    return make_dataset(read_frame(plan.data_path), plan, source=plan.data_path.name)
+
+
+def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
+    """Carry out a plan: read, score, fit, tabulate, look for traps.
+
+    Parameters
+    ----------
+    plan
+        What is asked.
+    frame
+        A polars, pandas or pyarrow table instead of the plan's file.
+
+    Raises
+    ------
+    DyadlineError
+        What is wrong, where, and what to do.
+    """
+    dataset = load(plan, frame)
+    scoring = score(dataset, plan)
+    models = fit_models(dataset, scoring, plan)
+    tables = {
+        **model_tables(models, plan),
+        "time_shape": time_shapes(models, plan),
+        "descriptives": descriptives(dataset),
+        "agreement": agreement(dataset),
+        "flow": flow(dataset),
+        "scores": scoring.scores,
+    }
+    found = traps(dataset, scoring, models, tables, plan)
+    return AnalysisResult(
+        plan=plan,
+        dataset=dataset,
+        scoring=scoring,
+        scores=scoring.scores,
+        fits=models.fits,
+        tables=tables,
+        findings=(*dataset.findings, *scoring.findings, *found),
+    )
+
+
+def write_report(result: AnalysisResult, path: str | Path) -> Path:
+    """Write the report of a result as one self-contained HTML file.
+
+    The file is written under a temporary name and then renamed: a report is whole or not there.
+
+    Raises
+    ------
+    PlanError
+        For a suffix other than ``.html``, or a folder that does not exist.
+    """
+    from dyadline.report.compose import compose
+    from dyadline.report.html import write_html
+
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise PlanError(f"Reports are written as .html, not as {path.suffix or 'a name without suffix'!r}")
+    if not path.parent.is_dir():
+        raise PlanError(f"The folder of {path.name!r} does not exist", way_out="Make it first")
+    return write_whole(path, write_html(compose(result)).encode())
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file under a temporary name beside it, then rename it."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path

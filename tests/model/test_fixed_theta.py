@@ -1,0 +1,67 @@
+"""Is the formula right? Criterion, fixed effects and sum of squares at a fixed θ, where no optimiser can hide anything.
+
+Against lme4's own deviance function and against the dense referee: pure arithmetic, so to 1e-11.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import referee
+from oracles import answers
+from scipy.linalg import block_diag
+
+import dyadline as dl
+from dyadline.engine.criterion import evaluate
+from dyadline.model.fit import Fit, _in_units, estimates
+
+FITS = answers.fits()
+
+
+def at_fixed(fit: Fit, D: list[np.ndarray]) -> tuple[float, np.ndarray, float]:
+    """Criterion, fixed effects and r'V⁻¹r of the named columns at relative covariances D."""
+    made = fit.design
+    to_standard = np.linalg.inv(made.to_random)
+    standardised = to_standard @ block_diag(*D) @ to_standard.T
+    there = evaluate(made.moments, made.structure, standardised)
+    solution = replace(fit.solution, evaluation=there)
+    beta, _ = estimates(replace(fit, solution=solution))
+    return _in_units(made, solution, fit.method), beta, made.response_scale**2 * there.rss
+
+
+def tolerance(answer: answers.Answer) -> float:
+    """1e-11; where a group's signal is a million times the error variance, six digits are lost to cross-products."""
+    return 1e-6 if answer["data"] == "extreme_icc" else 1e-11
+
+
+@pytest.mark.parametrize("answer", FITS, ids=lambda a: a["label"])
+def test_lme4(answer):
+    fit = dl.fit(answer["formula"], answers.frame(answer["data"]), method=answer["method"])
+    for at in answer["fixed_theta"]:
+        D = answers.relative(answer, at["theta"])
+        criterion, _, rss = at_fixed(fit, D)
+        assert criterion == pytest.approx(at["criterion"], rel=tolerance(answer))
+        assert rss == pytest.approx(at["rss"], rel=tolerance(answer))
+
+
+@pytest.mark.parametrize("answer", FITS, ids=lambda a: a["label"])
+def test_referee(answer):
+    fit = dl.fit(answer["formula"], answers.frame(answer["data"]), method=answer["method"])
+    y, X, blocks = answers.arrays(answer)
+    rng = np.random.default_rng(len(answer["label"]))
+    random = []
+    for _ in range(3):
+        roots = [rng.normal(size=(Z.shape[1],) * 2) / np.sqrt((Z**2).mean(axis=0))[:, None] for Z, _ in blocks]
+        random.append([root @ root.T for root in roots])
+    for D in [answers.relative(answer, at["theta"]) for at in answer["fixed_theta"]] + random:
+        criterion, beta, rss = at_fixed(fit, D)
+        rel = tolerance(answer)
+        assert criterion == pytest.approx(referee.criterion(y, X, blocks, D, answer["method"]), rel=rel)
+        assert rss == pytest.approx(referee.rss(y, X, blocks, D), rel=rel)
+        there = referee.solve(y, X, blocks, D)
+        std_error = np.sqrt(np.diag(there.covariance) * there.rss / len(y))
+        if answer["data"] == "quadratic":  # at D = I, t² dwarfs the error variance; lme4 loses as much
+            rel = 1e-10
+        assert (np.abs(beta - there.beta) <= rel * np.maximum(np.abs(there.beta), std_error)).all()
