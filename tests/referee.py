@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -26,11 +27,16 @@ LOG_2PI = float(np.log(2.0 * np.pi))
 
 def components(blocks: Sequence[Block]) -> list[np.ndarray]:
     """Row numbers of the sets of rows that no random effect connects: V is zero between them."""
-    label = np.arange(len(blocks[0][1]))
+    return _components(tuple(np.unique(codes, return_inverse=True)[1].tobytes() for _, codes in blocks))
+
+
+@lru_cache(maxsize=8)
+def _components(indices: tuple[bytes, ...]) -> list[np.ndarray]:
+    groupings = [np.frombuffer(index, dtype=np.intp) for index in indices]
+    label = np.arange(len(groupings[0]))
     while True:
         before = label.copy()
-        for _, codes in blocks:
-            _, index = np.unique(codes, return_inverse=True)
+        for index in groupings:
             smallest = np.full(index.max() + 1, len(label))
             np.minimum.at(smallest, index, label)
             label = smallest[index]
@@ -298,17 +304,17 @@ def optimum(
         return value if np.isfinite(value) else 1e300
 
     def slope(theta: np.ndarray) -> np.ndarray:
-        return gradient(f, theta, 1e-3 * np.maximum(np.abs(theta), 0.1), levels=3)
+        return gradient(f, theta, 1e-3 * np.maximum(np.abs(theta), 0.1), levels=2)
 
     diagonal = np.concatenate([np.eye(q)[np.tril_indices(q)] for q in sizes])
     first = [size * diagonal for size in (1.0, 0.2, 4.0)]
     points = [*first, *(rng.normal(0.0, 1.0, diagonal.size) for _ in range(max(0, starts - 3)))][:starts]
-    found = [minimize(f, x, jac=slope, method="BFGS", options={"gtol": 1e-6, "maxiter": 500}) for x in points]
+    found = [minimize(f, x, jac=slope, method="BFGS", options={"gtol": 1e-6, "maxiter": 150}) for x in points]
     best = min(found, key=lambda one: one.fun)
-    close = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 400 * diagonal.size}
+    close = {"xatol": 1e-7, "fatol": 1e-11, "maxiter": 150 * diagonal.size}
     polished = minimize(f, best.x, method="Nelder-Mead", options=close)
     best = min(best, polished, key=lambda one: one.fun)
-    last = minimize(f, best.x, jac=slope, method="BFGS", options={"gtol": 1e-8, "maxiter": 200})
+    last = minimize(f, best.x, jac=slope, method="BFGS", options={"gtol": 1e-7, "maxiter": 30})
     best = min(best, last, key=lambda one: one.fun)
 
     D = relative(best.x)

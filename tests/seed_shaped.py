@@ -62,9 +62,10 @@ def data_set(number: int, *, dyads: int = 96, sessions: int = 14) -> Simulated:
     if kind == "uneven":
         t = np.round(t + rng.uniform(-0.4, 0.4, t.size), 2)
     init, dev, conv = predictors.T
-    slope = -0.7 - 0.2 * dev - 0.2 * conv + sd1 * z1
-    y = 25.0 + 5.0 * init[g] - conv[g] + sd0 * z0[g] + slope[g] * t + sigma * rng.normal(size=t.size)
     fixed = FIXED[0] if kind == "few rows" else FIXED[number // 2 % len(FIXED)]
+    known = float(fixed != FIXED[0])  # what the model leaves out would be variance between dyads
+    slope = -0.7 - known * 0.2 * conv + sd1 * z1
+    y = 25.0 + known * (5.0 * init[g] - conv[g]) + sd0 * z0[g] + slope[g] * t + sigma * rng.normal(size=t.size)
     frame = pl.DataFrame({"g": g, "t": t, "init": init[g], "dev": dev[g], "conv": conv[g], "y": y})
     return Simulated(
         number=number,

@@ -6,6 +6,7 @@ Whatever is heavy is imported inside the command that needs it, so that help and
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,11 +99,17 @@ def new(
     target = out or data.with_suffix(".toml")
     if target.exists() and not force:
         raise PlanError(f"{target.name!r} is already there; nothing was written", way_out="Use --out or --force")
-    plan = first_plan(guess, data, target)
-    write_whole(target, plan_text(plan).encode())
-    for line in guess.words:
-        typer.echo(line)
-    typer.echo(f"\nWrote {target}. Look it over, then: dyadline check {target}")
+    file = os.path.relpath(data, target.parent)
+    write_whole(target, plan_text(first_plan(guess, file)).encode())
+    for g in guess.guesses:
+        others = f"; or {', '.join(g.alternatives)}" if g.alternatives else ""
+        typer.echo(f"{g.role:<17} {g.column or '(none found)':<20} {g.reason}{others}")
+    if guess.covariates:
+        typer.echo(f"possible covariates: {', '.join(guess.covariates)}")
+    typer.echo(f"\nWrote {target}.")
+    if guess.missing:
+        typer.echo(f"Fill in {' and '.join(guess.missing)} under [columns]: no column looked like it.")
+    typer.echo(f"Look it over, then: dyadline check {target}")
 
 
 @app.command()

@@ -9,8 +9,10 @@ from dyadline.convergence.score import score
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.describe import agreement, descriptives, flow
 from dyadline.data.read import read_frame
+from dyadline.data.recognise import Recognised
 from dyadline.errors import PlanError
 from dyadline.plan.analysis import AnalysisPlan
+from dyadline.plan.document import make_plan
 from dyadline.result import AnalysisResult
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
@@ -68,6 +70,17 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         fits=models.fits,
         tables=tables,
         findings=(*dataset.findings, *scoring.findings, *found),
+    )
+
+
+def first_plan(guess: Recognised, file: str) -> AnalysisPlan:
+    """A plan from the guessed columns; a role that no column seems to have gets a name to be replaced."""
+    roles = {g.role: g.column or f"<{g.role} column>" for g in guess.guesses}
+    for role, absent in (("therapist", None), ("baseline", "first")):
+        if guess[role].column is None:
+            roles[role] = absent  # type: ignore[assignment]
+    return make_plan(
+        {"version": 1, "title": Path(file).stem, "data": {"file": file}, "columns": roles}, name="the new plan"
     )
 
 

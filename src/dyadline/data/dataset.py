@@ -152,7 +152,9 @@ def _chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, p
     missing = {role: column for role, column in names.items() if column not in present}
     if missing:
         words = [f"no column {column!r} ({role_words(role)})" for role, column in missing.items()]
-        raise DataError(f"There is {listed(words)} in {source!r}", way_out=nearest(missing.values(), present))
+        raise DataError(
+            f"There is {listed(words)} in {source!r}", way_out=nearest(missing.values(), present, taken=names.values())
+        )
     return {role: _series(table.get_column(column)) for role, column in names.items()}
 
 

@@ -45,7 +45,7 @@ def rows_without(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[int, ..
         if used:
             raise DataError(
                 f"{counted(len(used), 'row')} with values {'has' if len(used) == 1 else 'have'} no {role_words(role)} "
-                f"(column {names[role]!r})",
+                f"in the column {names[role]!r}",
                 where=rows_listed(used),
                 way_out="Fill it in, or delete the rows",
             )

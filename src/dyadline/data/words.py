@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from dyadline.errors import did_you_mean
 
@@ -51,9 +51,10 @@ def shown(value: object) -> str:
     return repr(text if len(text) <= 24 else text[:23] + "…")
 
 
-def nearest(names: Iterable[str], known: Sequence[str]) -> str:
-    """Advice on names that are not there: the nearest known ones, else what there is."""
-    advice = " ".join(filter(None, (did_you_mean(name, known) for name in names)))
+def nearest(names: Iterable[str], known: Sequence[str], *, taken: Collection[str] = ()) -> str:
+    """Advice on names that are not there: the nearest known ones that are not taken, else what there is."""
+    free = [name for name in known if name not in taken]
+    advice = " ".join(filter(None, (did_you_mean(name, free) for name in names)))
     if advice or not known:
         return advice
     return f"There are {listed([repr(name) for name in known[:12]], total=len(known))}"

@@ -127,7 +127,10 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
         "Initial symptoms": (columns.baseline, baseline),
         "Method": (plan.models.method, methods[plan.models.method]),
         "Degrees of freedom": (plan.models.df, freedom[plan.models.df]),
-        "Criteria": (plan.models.criteria, f"Information criteria as {CONVENTIONS[plan.models.criteria]} computes them"),
+        "Criteria": (
+            plan.models.criteria,
+            f"Information criteria as {CONVENTIONS[plan.models.criteria]} computes them",
+        ),
     }
     if columns.covariates:
         chosen["Covariates"] = (", ".join(columns.covariates), "Further predictors of intercept and slope")
@@ -162,9 +165,13 @@ def _ratings(result: AnalysisResult) -> Iterator[Block]:
         described = result.tables["descriptives"]
         yield study_tables.descriptives_table(described, time=time, names=dict(result.dataset.names))
         yield figures.two_raters(described, time=time)
+    if "agreement" in result.tables and len(result.tables["agreement"]):
+        yield study_tables.agreement_table(result.tables["agreement"], time=time)
     yield figures.rating_curves(result.dataset.rows, result.scoring.curves, time=time)
     if len(result.scoring.discrepancies):
-        kind = result.plan.convergence.discrepancy
+        how = result.plan.convergence
+        of = "ratings" if how.growth == "observed" else "curves"
+        kind = f"{how.discrepancy} discrepancy between the patient's and the therapist's {of}"
         yield figures.mean_discrepancy(result.scoring.discrepancies, time=time, kind=kind)
 
 
@@ -172,8 +179,6 @@ def _scores(result: AnalysisResult) -> Iterator[Block]:
     scoring = result.scoring
     transformed = result.plan.convergence.transform != "none"
     yield study_tables.scores_table(result.scores, scoring.reliability)
-    if scoring.simulated is not None:
-        yield narrative.noise_floor_words(scoring.simulated, result.scores["convergence_raw"].mean())  # type: ignore[arg-type]
     yield study_tables.normality_table(scoring.normality, transformed=transformed)
     yield figures.score_histograms(result.scores, scoring.normality, transformed=transformed)
 
@@ -189,9 +194,7 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
     tables, columns = result.tables, result.plan.columns
     if "fixed_effects" not in tables:
         return
-    note = narrative.models_note(
-        result.plan, outcome=columns.outcome, time=columns.time, origin=result.dataset.origin
-    )
+    note = narrative.models_note(result.plan, outcome=columns.outcome, time=columns.time, origin=result.dataset.origin)
     yield model_tables.model_table(tables, [fit.spec for fit in result.fits], note=note)
     yield model_tables.criteria_table(tables)
 
@@ -239,7 +242,7 @@ def _reproduce(result: AnalysisResult, asked: Operationalisation) -> Iterator[Bl
         parts=(
             "Save the plan below beside the data and run ",
             Cell(value="dyadline run plan.toml", kind="text"),
-            ". Every table of this report is written as CSV at full precision.",
+            ". The numbers behind this report are written as CSV at full precision.",
         ),
     )
     yield Source(title="The plan", text=plan_text(result.plan))

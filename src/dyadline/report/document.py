@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from dyadline.errors import Finding
 
-Kind = Literal["text", "count", "number", "proportion", "p", "df", "interval", "range", "occasion"]
-"""What a number is, which decides how it is written: see `dyadline.report.numbers.words`."""
+Kind = Literal["text", "count", "number", "proportion", "p", "df", "interval", "range", "extent", "occasion"]
+"""What a number is, which decides how it is written: see `dyadline.report.numbers.words`. A range may be read as an
+en dash, an extent has `to`, for columns with negative numbers."""
 
 Value = float | int | str | tuple[float, float] | None
 
@@ -75,15 +76,15 @@ class Column:
         Heading.
     symbol
         Whether the heading is a statistical symbol, set in italics.
-    essential
-        Whether the column is kept where there is little room, such as in a terminal.
+    rank
+        0 for what must be shown; columns of higher rank go first where there is little room, as in a terminal.
     align
         ``"number"`` lines up decimals, ``"text"`` starts at the left.
     """
 
     label: str
     symbol: bool = False
-    essential: bool = True
+    rank: int = 0
     align: Literal["number", "text"] = "number"
 
 
@@ -114,10 +115,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroup:
-    """Rows that belong together, under a label that may be empty."""
+    """Rows that belong together.
+
+    Attributes
+    ----------
+    rows
+        From top to bottom.
+    label
+        Heading, may be empty.
+    aligned
+        Whether decimals stand under those of the other groups.
+    """
 
     rows: tuple[Row, ...]
     label: str = ""
+    aligned: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

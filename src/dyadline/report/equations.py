@@ -85,7 +85,8 @@ def _product(coefficient: str, term: Term) -> str:
     symbols = [_symbol(v.column, v.transform, "j") for v in term]
     if not symbols:
         return coefficient
-    return rf"{coefficient}\,{symbols[0]}" if len(symbols) == 1 else rf"{coefficient}\,({r' \times '.join(symbols)})"
+    product = r" \times ".join(symbols)
+    return rf"{coefficient}\,{product}" if len(symbols) == 1 else rf"{coefficient}\,({product})"
 
 
 def _symbol(column: str, transform: str, index: str) -> str:

@@ -1,8 +1,4 @@
-"""Figures as Vega-Lite specifications with their data inside: no address, no dyad's name.
-
-Patient and therapist differ in colour (both safe for the colour-blind), dash and shape, so that a grey
-print can be read too.
-"""
+"""Figures as Vega-Lite specifications with their data inside: no address, no dyad's name."""
 
 from __future__ import annotations
 
@@ -13,42 +9,32 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dyadline.report.axes import (
+    GREY,
+    INK,
+    PATIENT,
+    RATERS,
+    THERAPIST,
+    Spec,
+    chart,
+    lines_panel,
+    rater_scales,
+    smallest_step,
+    time_axis,
+    value_axis,
+)
 from dyadline.report.document import Figure
 from dyadline.report.numbers import number, p_value, proportion
 
-PATIENT, THERAPIST, INK, GREY = "#0072B2", "#D55E00", "#222222", "#767676"
-RATERS = ("Patient", "Therapist")
 MOST_LINES = 200
 """Individual lines in one panel: more would be a stain and a large file."""
-
-Spec = dict[str, Any]
-
-CONFIG: Spec = {
-    "font": "sans-serif",
-    "aria": False,  # the figure has one description; a mark's own would spell out a dyad's values
-    "view": {"stroke": None},
-    "axis": {
-        "labelFontSize": 12,
-        "titleFontSize": 12.5,
-        "titleFontWeight": "normal",
-        "labelColor": INK,
-        "titleColor": INK,
-        "domainColor": GREY,
-        "tickColor": GREY,
-        "gridColor": "#e9e9e9",
-        "titlePadding": 8,
-    },
-    "header": {"labelFontSize": 12.5, "titleFontSize": 12.5, "labelColor": INK, "labelFontWeight": "bold"},
-    "title": {"fontSize": 12.5, "subtitleFontSize": 12, "color": INK, "subtitleColor": "#444444", "anchor": "start"},
-    "legend": {"labelFontSize": 12, "title": None, "orient": "top", "symbolStrokeWidth": 2, "labelLimit": 300},
-}
 
 
 def two_raters(descriptives: pl.DataFrame, *, time: str) -> Figure:
     """Means of both raters with 95 % confidence intervals, and lines at ±1 SD (the paper's Figures 1 and 2)."""
     from scipy.special import stdtrit
 
-    step = _smallest_step(descriptives["time"])
+    step = smallest_step(descriptives["time"])
     values = []
     for variable, rater, aside in (("patient_rating", "Patient", -1), ("therapist_rating", "Therapist", 1)):
         for r in descriptives.filter(pl.col("variable") == variable).sort("time").iter_rows(named=True):
@@ -68,15 +54,12 @@ def two_raters(descriptives: pl.DataFrame, *, time: str) -> Figure:
                     "above": mean + sd,
                 }
             )
-    x = _time_axis(descriptives["time"], time)
+    x = time_axis(descriptives["time"], time)
     y: Spec = {"type": "quantitative", "scale": {"zero": False, "nice": True}, "title": "Alliance rating"}
-    colour, dash, shape = _rater_scales()
-    sd_line: Spec = {"type": "line", "strokeWidth": 1, "opacity": 0.75}
-    layers = [
-        {
-            "mark": sd_line,
-            "encoding": {"x": x, "y": {**y, "field": edge}, "color": colour, "strokeDash": _dash(fine=True)},
-        }
+    colour, dash, shape = rater_scales()
+    sd_line: Spec = {"type": "line", "strokeWidth": 1.2, "strokeDash": [1.5, 3], "opacity": 0.9}
+    layers: list[Spec] = [
+        {"mark": sd_line, "encoding": {"x": x, "y": {**y, "field": edge}, "color": colour}}
         for edge in ("below", "above")
     ]
     layers += [
@@ -98,7 +81,7 @@ def two_raters(descriptives: pl.DataFrame, *, time: str) -> Figure:
         caption="Mean alliance by rater and occasion. Bars: 95% confidence interval of the mean; thin dotted lines: "
         "one standard deviation above and below the mean.",
         alt=f"Line chart of mean alliance ratings over {time}, patients and therapists. {_means_in_words(values)}",
-        spec=_chart({"data": {"values": values}, "width": 640, "height": 330, "layer": layers}),
+        spec=chart({"data": {"values": values}, "width": 680, "height": 330, "layer": layers}),
     )
 
 
@@ -126,32 +109,28 @@ def rating_curves(rows: pl.DataFrame, curves: pl.DataFrame | None, *, time: str)
     chosen, shown = _some_dyads(rows)
     rows = rows.filter(pl.col("dyad").is_in(chosen))
     number_of = {dyad: place for place, dyad in enumerate(chosen)}
-    limits = rows.select(
-        low=pl.min_horizontal(pl.min("patient_rating", "therapist_rating")),
-        high=pl.max_horizontal(pl.max("patient_rating", "therapist_rating")),
-    ).row(0)
-    panels = [
-        _lines_panel(_series(rows, f"{rater.lower()}_rating", number_of), f"{rater}: ratings", colour, time, limits)
-        for rater, colour in zip(RATERS, (PATIENT, THERAPIST), strict=True)
-    ]
+    rated = rows.filter(pl.any_horizontal(pl.col("patient_rating", "therapist_rating").is_not_null()))
+    x = time_axis(rated["time"], time)
+    colours = (PATIENT, THERAPIST)
+    series = {
+        f"{rater}: ratings": (_series(rated, f"{rater.lower()}_rating", number_of), colour)
+        for rater, colour in zip(RATERS, colours, strict=True)
+    }
     if curves is not None:
-        ends = _curve_ends(rows, curves)
-        panels += [
-            _lines_panel(
-                _series(ends.filter(pl.col("rater") == rater.lower()), "height", number_of),
-                f"{rater}: estimated curves",
-                colour,
-                time,
-                limits,
-            )
-            for rater, colour in zip(RATERS, (PATIENT, THERAPIST), strict=True)
-        ]
-    what = "Ratings of each dyad" + (" (top) and the growth curves estimated from them (bottom)" if len(panels) > 2 else "")
+        ends = _curve_ends(rated, curves)
+        for rater, colour in zip(RATERS, colours, strict=True):
+            of_rater = ends.filter(pl.col("rater") == rater.lower())
+            series[f"{rater}: estimated curves"] = (_series(of_rater, "height", number_of), colour)
+    y = value_axis([v for values, _ in series.values() for v in values], "Alliance rating")
+    panels = [lines_panel(values, title, colour, x, y) for title, (values, colour) in series.items()]
+    what = "Ratings of each dyad" + (
+        " (top) and the growth curves estimated from them (bottom)" if len(panels) > 2 else ""
+    )
     return Figure(
         key="rating-curves",
         caption=f"{what}, patients on the left, therapists on the right. {shown}",
         alt=f"{what}, one thin line per dyad over {time}, one panel per rater.",
-        spec=_chart({"concat": panels, "columns": 2, "spacing": 26}),
+        spec=chart({"concat": panels, "columns": 2, "spacing": 26}),
     )
 
 
@@ -175,24 +154,23 @@ def outcome_curves(rows: pl.DataFrame, *, time: str) -> Figure:
         .unpivot(["first", "last"], index=["dyad", "slope", "mean_time", "mean"], value_name="time")
         .with_columns(height=pl.col("mean") + pl.col("slope") * (pl.col("time") - pl.col("mean_time")))
     )
-    limits = (rows["outcome"].min(), rows["outcome"].max())
+    observed, straight = _series(rows, "outcome", number_of), _series(lines, "height", number_of)
+    x, y = time_axis(rows["time"], time), value_axis(observed + straight, "Outcome")
     panels = [
-        _lines_panel(_series(rows, "outcome", number_of), "As observed", GREY, time, limits, mean=mean),
-        _lines_panel(_series(lines, "height", number_of), "Least squares lines", GREY, time, limits),
+        lines_panel(observed, "As observed", GREY, x, y, mean=mean),
+        lines_panel(straight, "Least squares lines", GREY, x, y),
     ]
-    for panel in panels:
-        panel["layer"][0]["encoding"]["y"]["title"] = "Outcome"
     return Figure(
         key="outcome-curves",
         caption=f"Outcome of each dyad as observed, with the mean by occasion (heavy line), and the ordinary least "
         f"squares line through each dyad's values. {shown}",
         alt=f"Outcome over {time}, one thin line per dyad: observed values on the left, straight lines on the right.",
-        spec=_chart({"concat": panels, "columns": 2, "spacing": 26}),
+        spec=chart({"concat": panels, "columns": 2, "spacing": 26}),
     )
 
 
 def mean_discrepancy(discrepancies: pl.DataFrame, *, time: str, kind: str) -> Figure:
-    """Mean discrepancy by occasion with its 95 % confidence interval."""
+    """Mean discrepancy by occasion with its 95 % confidence interval; `kind` says of what, in words."""
     from scipy.special import stdtrit
 
     values = []
@@ -202,8 +180,12 @@ def mean_discrepancy(discrepancies: pl.DataFrame, *, time: str, kind: str) -> Fi
     for moment, n, mean, sd in by_time.sort("time").iter_rows():
         reach = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n) if n > 1 else 0.0
         values.append({"x": moment, "mean": mean, "low": mean - reach, "high": mean + reach})
-    x = _time_axis(by_time["time"], time)
-    y: Spec = {"type": "quantitative", "title": "Discrepancy", "scale": {"zero": True}}
+    x = time_axis(by_time["time"], time)
+    y: Spec = {
+        "type": "quantitative",
+        "title": f"{kind[:1].upper()}{kind[1:]}".split(" between")[0],
+        "scale": {"zero": True},
+    }
     layers: list[Spec] = [
         {"mark": {"type": "area", "color": GREY, "opacity": 0.25}, "encoding": {"y2": {"field": "high"}}},
         {"mark": {"type": "line", "color": INK, "strokeWidth": 2}, "encoding": {}},
@@ -211,12 +193,16 @@ def mean_discrepancy(discrepancies: pl.DataFrame, *, time: str, kind: str) -> Fi
     ]
     for layer, field in zip(layers, ("low", "mean", "mean"), strict=True):
         layer["encoding"] |= {"x": x, "y": {**y, "field": field}}
-    ends = f"From {number(values[0]['mean'])} at the first to {number(values[-1]['mean'])} at the last occasion." if values else ""
+    ends = (
+        f"From {number(values[0]['mean'])} at the first to {number(values[-1]['mean'])} at the last occasion."
+        if values
+        else ""
+    )
     return Figure(
         key="mean-discrepancy",
-        caption=f"Mean {kind} discrepancy between patient and therapist by occasion, with its 95% confidence interval.",
-        alt=f"Line chart of the mean {kind} discrepancy over {time}. {ends}",
-        spec=_chart({"data": {"values": values}, "width": 640, "height": 230, "layer": layers}),
+        caption=f"Mean {kind} by occasion, with its 95% confidence interval.",
+        alt=f"Line chart of the mean {kind} over {time}. {ends}",
+        spec=chart({"data": {"values": values}, "width": 680, "height": 220, "layer": layers}),
     )
 
 
@@ -225,14 +211,15 @@ def score_histograms(scores: pl.DataFrame, normality: pl.DataFrame, *, transform
     tests = {r["stage"]: r for r in normality.iter_rows(named=True)}
     stages = [("before", "convergence_raw", "Before the transform"), ("after", "convergence", "After the transform")]
     panels = [
-        _histogram(scores[column], title, tests.get(stage)) for stage, column, title in (stages if transformed else stages[:1])
+        _histogram(scores[column], title, tests.get(stage))
+        for stage, column, title in (stages if transformed else stages[:1])
     ]
     what = "before and after its transform" if transformed else "(not transformed)"
     return Figure(
         key="score-histograms",
         caption=f"Distribution of the convergence score over dyads, {what}.",
         alt=f"Histogram of the convergence score {what}.",
-        spec=_chart({"concat": panels, "columns": 2, "spacing": 40}),
+        spec=chart({"concat": panels, "columns": 2, "spacing": 40}),
     )
 
 
@@ -246,18 +233,30 @@ def _histogram(scores: pl.Series, title: str, test: Mapping[str, Any] | None) ->
     said = ""
     if test is not None:
         p = p_value(test["shapiro_p"])
-        said = f"skewness {number(test['skewness'])}; W = {proportion(test['shapiro_w'], 3)}, p {p if p[0] in '<>' else f'= {p}'}"
-    axis: Spec = {"type": "quantitative", "title": "Convergence score", "scale": {"zero": False}, "axis": {"grid": False, "tickCount": 6}}
+        p = p if p[0] in "<>" else f"= {p}"
+        said = f"skewness {number(test['skewness'])}; W = {proportion(test['shapiro_w'], 3)}, p {p}"
+    axis: Spec = {
+        "type": "quantitative",
+        "title": "Convergence score",
+        "scale": {"zero": False},
+        "axis": {"grid": False, "tickCount": 6, "labelFlush": False},
+    }
     return {
         "title": {"text": title, "subtitle": said},
         "data": {"values": values},
         "width": 330,
         "height": 200,
-        "mark": {"type": "bar", "color": "#9fb4c3", "stroke": "white", "strokeWidth": 0.7, "binSpacing": 0},
+        "mark": {"type": "rect", "color": "#9fb4c3", "stroke": "white", "strokeWidth": 0.7},
         "encoding": {
             "x": {**axis, "field": "from"},
             "x2": {"field": "to"},
-            "y": {"field": "dyads", "type": "quantitative", "title": "Dyads", "axis": {"tickMinStep": 1, "tickCount": 5}},
+            "y2": {"datum": 0},
+            "y": {
+                "field": "dyads",
+                "type": "quantitative",
+                "title": "Dyads",
+                "axis": {"tickMinStep": 1, "tickCount": 5},
+            },
         },
     }
 
@@ -288,9 +287,8 @@ def _series(rows: pl.DataFrame, column: str, number_of: Mapping[str, int]) -> li
     ]
 
 
-def _curve_ends(rows: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
-    """Both ends of each estimated line, over the occasions at which the dyad was rated: ``dyad, rater, time, height``."""
-    rated = rows.filter(pl.any_horizontal(pl.col("patient_rating", "therapist_rating").is_not_null()))
+def _curve_ends(rated: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
+    """Both ends of each line, at the first and last occasion rated: ``dyad, rater, time, height``."""
     ends = rated.group_by("dyad").agg(
         pl.col("time").sort_by("t").first().alias("first"),
         pl.col("time").sort_by("t").last().alias("last"),
@@ -305,84 +303,3 @@ def _curve_ends(rows: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
         for end in ("first", "last")
     ]
     return pl.concat(halves)
-
-
-def _lines_panel(
-    values: list[Spec],
-    title: str,
-    colour: str,
-    time: str,
-    limits: tuple[Any, Any],
-    *,
-    mean: list[Spec] | None = None,
-) -> Spec:
-    lines = len({v["i"] for v in values})
-    x = _time_axis(pl.Series([v["x"] for v in values], dtype=pl.Float64), time)
-    y: Spec = {
-        "field": "y",
-        "type": "quantitative",
-        "title": "Alliance rating",
-        "scale": {"zero": False, "nice": True, "domain": list(limits)},
-    }
-    layers: list[Spec] = [
-        {
-            "data": {"values": values},
-            "mark": {"type": "line", "color": colour, "strokeWidth": 0.8, "opacity": _opacity(lines)},
-            "encoding": {"x": x, "y": y, "detail": {"field": "i"}},
-        }
-    ]
-    if mean:
-        layers.append(
-            {
-                "data": {"values": mean},
-                "mark": {"type": "line", "color": INK, "strokeWidth": 2.5},
-                "encoding": {"x": x, "y": y},
-            }
-        )
-    return {"title": title, "width": 330, "height": 210, "layer": layers}
-
-
-def _opacity(lines: int) -> float:
-    return max(0.22, min(0.7, 25.0 / max(lines, 1) ** 0.9))
-
-
-def _time_axis(times: pl.Series, title: str) -> Spec:
-    """Occasions as the data name them: each labelled where they are few."""
-    known = sorted(set(times.drop_nulls().to_list()))
-    axis: Spec = {"grid": False, "labelOverlap": "greedy"}
-    if 0 < len(known) <= 20:
-        axis["values"] = known
-    padding = 0.04 * (known[-1] - known[0]) if len(known) > 1 else 0.5
-    domain = [known[0] - padding, known[-1] + padding] if known else [0, 1]
-    return {"field": "x", "type": "quantitative", "title": title, "axis": axis, "scale": {"domain": domain, "nice": False, "zero": False}}
-
-
-def _smallest_step(times: pl.Series) -> float:
-    known = times.unique().sort()
-    if len(known) < 2:
-        return 1.0
-    # On occasions such as 1, 3, 12, 20 a share of the whole keeps the two raters visibly apart.
-    return max(float(known.diff().drop_nulls().min()), (known[-1] - known[0]) / 14.0)  # type: ignore[arg-type]
-
-
-def _dash(*, fine: bool = False) -> Spec:
-    ranges = [[1, 3], [1, 3]] if fine else [[1, 0], [6, 3]]
-    scale = {"domain": list(RATERS), "range": ranges}
-    return {"field": "rater", "type": "nominal", "scale": scale, "legend": None}
-
-
-def _rater_scales() -> tuple[Spec, Spec, Spec]:
-    field: Spec = {"field": "rater", "type": "nominal"}
-    colour = {**field, "scale": {"domain": list(RATERS), "range": [PATIENT, THERAPIST]}}
-    shape = {**field, "scale": {"domain": list(RATERS), "range": ["circle", "square"]}}
-    return colour, _dash(), shape
-
-
-def _chart(body: Spec) -> Spec:
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "background": None,
-        "padding": 4,
-        "config": CONFIG,
-        **body,
-    }

@@ -47,7 +47,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        words=words, parts=_parts, mathml=mathml, svg=svg, padding=_padding, kind=_kind, number=_number, places=_places, ends=_ends
+        words=words,
+        parts=_parts,
+        mathml=mathml,
+        svg=svg,
+        padding=_padding,
+        kind=_kind,
+        number=_number,
+        places=_places,
+        ends=_ends,
     )
     return environment
 
@@ -77,9 +85,14 @@ def _parts(parts: tuple[Part, ...]) -> Markup:
 def _padding(table: Table) -> list[list[str]]:
     """What is missing behind each number for the decimals of its column to stand under each other."""
     written = [["" if cell is None else words(cell) for cell in row.cells] for row in table.rows()]
-    longest = [max((_fraction(row[c]) for row in written), key=len, default="") for c in range(len(table.columns))]
+    aligned = [group.aligned for group in table.groups for _ in group.rows]
+    longest = [
+        max((_fraction(row[c]) for row, counts in zip(written, aligned, strict=True) if counts), key=len, default="")
+        for c in range(len(table.columns))
+    ]
     return [
-        [longest[c][len(_fraction(text)) :] if _is_plain(text) else "" for c, text in enumerate(row)] for row in written
+        [longest[c][len(_fraction(text)) :] if counts and _is_plain(text) else "" for c, text in enumerate(row)]
+        for row, counts in zip(written, aligned, strict=True)
     ]
 
 

@@ -16,10 +16,10 @@ ALPHA = 0.05
 
 _COLUMNS = (
     Column(label="Est."),
-    Column(label="SE", symbol=True),
-    Column(label="df", symbol=True, essential=False),
+    Column(label="SE", symbol=True, rank=1),
+    Column(label="df", symbol=True, rank=3),
     Column(label="p", symbol=True),
-    Column(label="95% CI", essential=False),
+    Column(label="95% CI", rank=2),
 )
 
 Record = Mapping[str, Any]
@@ -42,8 +42,8 @@ def model_table(
     models = tables["fixed_effects"]["model"].unique(maintain_order=True).to_list()
     groups = [
         RowGroup(label="Fixed effects", rows=tuple(_fixed_rows(tables["fixed_effects"], models, specs))),
-        RowGroup(label="Random effects", rows=tuple(_random_rows(tables["random_effects"], models))),
-        RowGroup(label="Fit", rows=tuple(_fit_rows(tables["criteria"], models))),
+        RowGroup(label="Random effects", rows=tuple(random_rows(tables["random_effects"], models))),
+        RowGroup(label="Fit", rows=tuple(_fit_rows(tables["criteria"], models)), aligned=False),
     ]
     spanners = [Spanner(label=a, words=b, columns=len(_COLUMNS)) for a, b in map(model_words, models)]
     return Table(
@@ -65,13 +65,13 @@ def _fixed_rows(frame: pl.DataFrame, models: list[Any], specs: Sequence[ModelSpe
     words |= {term: term for term in frame["term"].unique(maintain_order=True) if term not in words}
     present = set(frame["term"])
     return [
-        _estimates(label, [found.get((model, term)) for model in models])
+        estimates_row(label, [found.get((model, term)) for model in models])
         for term, label in words.items()
         if term in present
     ]
 
 
-def _estimates(label: str, records: Sequence[Record | None]) -> Row:
+def estimates_row(label: str, records: Sequence[Record | None]) -> Row:
     """One effect in every model, with as many decimals as its smallest standard error asks for."""
     decimals = decimals_for(r["std_error"] for r in records if r)
     cells: list[Cell | None] = []
@@ -93,7 +93,8 @@ def _estimate(record: Record, decimals: int) -> list[Cell | None]:
     ]
 
 
-def _random_rows(frame: pl.DataFrame, models: list[Any]) -> list[Row]:
+def random_rows(frame: pl.DataFrame, models: list[Any], *, plain: bool = False) -> list[Row]:
+    """Variances, covariances and the residual as rows; `plain` keeps the names of terms as they are."""
     found: dict[tuple[str, ...], dict[Any, Record]] = {}
     for record in frame.iter_rows(named=True):
         key = (record["group"], *sorted(t for t in (record["term1"], record["term2"]) if t is not None))
@@ -102,8 +103,8 @@ def _random_rows(frame: pl.DataFrame, models: list[Any]) -> list[Row]:
     order = sorted(found, key=lambda key: (key[0] == "Residual", list(found).index(key)))
     rows = []
     for key in order:
-        label = random_words(key[1:]) if key[0] != "Residual" else "Residual"
-        rows.append(_estimates(label, [found[key].get(model) for model in models]))
+        label = "Residual" if key[0] == "Residual" else ", ".join(key[1:]) if plain else random_words(key[1:])
+        rows.append(estimates_row(label, [found[key].get(model) for model in models]))
     return rows
 
 
@@ -148,9 +149,9 @@ def criteria_table(tables: Mapping[str, pl.DataFrame]) -> Table:
         caption=f"Information criteria ({convention} convention)",
         stub="Model",
         columns=(
-            *(Column(label=label, essential=key in ("criterion", "aic", "bic")) for key, label in _CRITERIA),
+            *(Column(label=label, rank=0 if key in ("criterion", "aic", "bic") else 1) for key, label in _CRITERIA),
             Column(label="Parameters"),
-            Column(label="n", symbol=True, essential=False),
+            Column(label="n", symbol=True, rank=1),
             Column(label="Outcome values"),
             Column(label="Dyads"),
         ),
@@ -180,7 +181,9 @@ def time_shape_table(frame: pl.DataFrame) -> Table:
     """Linear against log-linear time."""
     rows = tuple(
         Row(
-            label={"linear": "Linear", "log-linear": "Log-linear, ln(1 + time)"}.get(r["shape"], r["shape"]),
+            label={"linear": "Linear", "log-linear": "Log-linear, ln(1 + time)", "quadratic": "Quadratic"}.get(
+                r["shape"], r["shape"]
+            ),
             cells=(
                 Cell(value=r["criterion"]),
                 Cell(value=r["aic"]),
@@ -193,11 +196,14 @@ def time_shape_table(frame: pl.DataFrame) -> Table:
     labels = ("−2LL", "AIC", "ΔAIC", "Outcome values")
     return Table(
         key="time_shape",
-        caption="Shape of time: null models by maximum likelihood on the same rows",
+        caption="Shape of change over time",
         stub="Shape",
         columns=tuple(Column(label=label) for label in labels),
         groups=(RowGroup(rows=rows),),
-        note=("Smaller is better; ΔAIC is the distance from the better one.",),
+        note=(
+            "Models with time alone, by maximum likelihood on the same rows. Smaller is better; ΔAIC: distance "
+            "from the best.",
+        ),
     )
 
 
@@ -218,17 +224,20 @@ def collinearity_table(collinearity: pl.DataFrame, condition: pl.DataFrame | Non
         number = {r["model"]: r["condition_number"] for r in condition.iter_rows(named=True)}
         groups.append(
             RowGroup(
-                label="All fixed effects",
+                label="All predictors together",
                 rows=(Row(label="Condition number", cells=tuple(_known(number.get(m)) for m in models)),),
             )
         )
     return Table(
         key="collinearity",
-        caption="Collinearity of the fixed effects",
-        stub="Term",
+        caption="Collinearity of the predictors",
+        stub="Predictor",
         columns=tuple(Column(label=model_words(model)[0]) for model in models),
         groups=tuple(groups),
-        note=("1.00 means unrelated to the other terms; above about 10 an effect can hardly be told from others.",),
+        note=(
+            "Of the predictors over dyads, without time. 1.00: unrelated to the others; from about 5 on, the effects "
+            "of predictors are hard to tell apart.",
+        ),
     )
 
 

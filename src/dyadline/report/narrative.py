@@ -97,7 +97,11 @@ def time_shape_words(frame: pl.DataFrame) -> Paragraph:
     best = by_aic.row(0, named=True)
     if len(by_aic) < 2:
         return Paragraph(parts=(f"Only {best['shape']} time could be fitted.",))
-    other = by_aic.row(1, named=True)
+    other = (
+        by_aic.row(1, named=True)
+        if best["shape"] == "linear"
+        else frame.row(by_predicate=pl.col("shape") == "linear", named=True)
+    )
     parts: tuple[Part, ...] = (
         f"{str(best['shape']).capitalize()} time describes the outcome better than {other['shape']} time: its AIC is "
         "lower by ",
@@ -105,35 +109,6 @@ def time_shape_words(frame: pl.DataFrame) -> Paragraph:
         ". The outcome models below use linear time.",
     )
     return Paragraph(parts=parts)
-
-
-def noise_floor_words(simulated: Any, mean: float | None) -> Paragraph:
-    """The observed mean score against what it would be if no gap changed.
-
-    Parameters
-    ----------
-    simulated
-        ``null_mean, null_low, null_high, replicates`` of the scoring.
-    mean
-        Observed mean of the score before its transform.
-    """
-    low, high = simulated.null_low, simulated.null_high
-    d = decimals_for([(high - low) / 4.0])
-    outside = mean is not None and not low <= mean <= high
-    return Paragraph(
-        heading="Convergence on average.",
-        parts=(
-            "The mean score before its transform is ",
-            Cell(value=mean, decimals=d),
-            ". If no dyad's true gap had changed, a study such as this one would show a mean of ",
-            Cell(value=simulated.null_mean, decimals=d),
-            " (95% of ",
-            Cell(value=simulated.replicates, kind="count"),
-            " simulated studies: ",
-            Cell(value=(low, high), kind="interval", decimals=d),
-            f"), so that the observed mean lies {'outside' if outside else 'within'} what noise alone produces.",
-        ),
-    )
 
 
 def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -> tuple[Part, ...]:
@@ -147,9 +122,9 @@ def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -
     }.get(plan.convergence.early_discrepancy, "")
     freedom = "Satterthwaite's" if plan.models.df == "satterthwaite" else "infinite (normal distribution)"
     return (
-        f"Dependent variable: {outcome}. Time: {unit}. Predictors are grand-mean centred over dyads; products are made of "
-        "centred predictors. × Time: effect on the slope; the other predictors: effect on the intercept, that is on "
-        f"the outcome where time is 0. Convergence: positive where patient and therapist came closer. {discrepancy}"
+        f"Dependent variable: {outcome}. Time: {unit}. Predictors are grand-mean centred over dyads; products are "
+        "made of centred predictors. × Time: effect on the slope; the other predictors: effect on the intercept, that is "
+        f"on the outcome where time is 0. Convergence: positive where patient and therapist came closer. {discrepancy}"
         f"(P) patient, (T) therapist. {plan.models.method} estimates; ",
         Symbol("SE"),
         " = standard error; ",
@@ -160,4 +135,3 @@ def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -
         Symbol("p"),
         " < .05.",
     )
-

@@ -70,12 +70,12 @@ def interval(low: float | None, high: float | None, decimals: int = 2) -> str:
     return f"[{number(low, decimals)}, {number(high, decimals)}]"
 
 
-def span(low: float | None, high: float | None, decimals: int = 2) -> str:
-    """A range with an en dash, or with `to` where a minus stands beside it: ``2.10–6.90``, ``−0.40 to 1.20``."""
+def span(low: float | None, high: float | None, decimals: int = 2, *, dash: bool = True) -> str:
+    """A range: ``2.10–6.90``; without dash, or where a minus would stand beside it, ``−0.40 to 1.20``."""
     if _absent(low) or _absent(high):
         return MISSING
     first, last = number(low, decimals), number(high, decimals)
-    return f"{first} to {last}" if MINUS in first + last else f"{first}{EN_DASH}{last}"
+    return f"{first}{EN_DASH}{last}" if dash and MINUS not in first + last else f"{first} to {last}"
 
 
 def count(value: float | None) -> str:
@@ -101,9 +101,9 @@ def decimals_for(std_errors: Iterable[float | None]) -> int:
     return min(6, 2 + math.ceil(math.log10(0.05 / min(known)) + 1e-9))
 
 
-def decimals_of_spread(sd: float | None) -> int:
-    """Decimals for means of something that spreads this much: 2, or 3 and more below 0.1."""
-    return decimals_for([None if sd is None else sd / 2.0])
+def decimals_of_spread(*sds: float | None) -> int:
+    """Decimals for means of things that spread this much: 2, or 3 and more below a standard deviation of 0.1."""
+    return decimals_for(None if sd is None else sd / 2.0 for sd in sds)
 
 
 def words(cell: Cell) -> str:
@@ -111,9 +111,11 @@ def words(cell: Cell) -> str:
     value, kind = cell.value, cell.kind
     if isinstance(value, str):
         return value
-    if kind in ("interval", "range"):
+    if kind in ("interval", "range", "extent"):
         low, high = value if isinstance(value, tuple) else (None, None)
-        return (interval if kind == "interval" else span)(low, high, cell.decimals)
+        if kind == "interval":
+            return interval(low, high, cell.decimals)
+        return span(low, high, cell.decimals, dash=kind == "range")
     return _one(value, kind, cell.decimals)
 
 

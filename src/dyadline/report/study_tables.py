@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from dyadline.plan.scores import Operationalisation
-from dyadline.report.document import Cell, Column, Part, Row, RowGroup, Spanner, Symbol, Table
+from dyadline.report.document import Cell, Column, Kind, Row, RowGroup, Spanner, Symbol, Table
 from dyadline.report.labels import name
 from dyadline.report.numbers import decimals_of_spread, occasion
 
@@ -115,10 +115,8 @@ def descriptives_table(descriptives: pl.DataFrame, *, time: str, names: Mapping[
     """
     found = {(r["variable"], r["time"]): r for r in descriptives.iter_rows(named=True)}
     present = [v for v in SERIES if v in set(descriptives["variable"])]
-    decimals = {
-        v: decimals_of_spread(descriptives.filter(pl.col("variable") == v)["sd"].min())
-        for v in present  # type: ignore[arg-type]
-    }
+    decimals = {v: decimals_of_spread(*(r["sd"] for r in found.values() if r["variable"] == v)) for v in present}
+    below_zero = {r["variable"] for r in found.values() if r["n"] and r["min"] < 0}
     rows = []
     for moment in descriptives["time"].unique().sort():
         cells: list[Cell | None] = []
@@ -130,13 +128,14 @@ def descriptives_table(descriptives: pl.DataFrame, *, time: str, names: Mapping[
             d = decimals[variable]
             cells.append(Cell(value=r["n"], kind="count"))
             cells += [Cell(value=r["mean"], decimals=d), Cell(value=r["sd"], decimals=d)]
-            cells.append(Cell(value=(r["min"], r["max"]), kind="range", decimals=d))
+            kind: Kind = "extent" if variable in below_zero else "range"
+            cells.append(Cell(value=(r["min"], r["max"]), kind=kind, decimals=d))
         rows.append(Row(label=occasion(moment), cells=tuple(cells)))
     columns = (
         Column(label="n", symbol=True),
         Column(label="M", symbol=True),
         Column(label="SD", symbol=True),
-        Column(label="Range", essential=False),
+        Column(label="Range", rank=1),
     )
     return Table(
         key="descriptives",
@@ -146,6 +145,37 @@ def descriptives_table(descriptives: pl.DataFrame, *, time: str, names: Mapping[
         spanners=tuple(Spanner(label=name(v), words=names.get(v, ""), columns=4) for v in present),
         groups=(RowGroup(rows=tuple(rows)),),
         wide=True,
+    )
+
+
+def agreement_table(agreement: pl.DataFrame, *, time: str) -> Table:
+    """How far the two raters are apart at each occasion, and how their ratings correlate."""
+    d = decimals_of_spread(*agreement["sd_difference"])
+    keys = ("mean_difference", "sd_difference", "mean_absolute_difference")
+    rows = tuple(
+        Row(
+            label=occasion(r["time"]),
+            cells=(
+                Cell(value=r["n"], kind="count"),
+                *(Cell(value=r[key], decimals=d) for key in keys),
+                Cell(value=r["correlation"], kind="proportion"),
+            ),
+        )
+        for r in agreement.iter_rows(named=True)
+    )
+    return Table(
+        key="agreement",
+        caption="Patient and therapist at the same occasion",
+        stub=time,
+        columns=(
+            Column(label="Pairs"),
+            Column(label="Mean difference"),
+            Column(label="SD", symbol=True),
+            Column(label="Mean absolute difference"),
+            Column(label="r", symbol=True),
+        ),
+        groups=(RowGroup(rows=rows),),
+        note=("Raw ratings, patient minus therapist; ", Symbol("SD"), " of the difference."),
     )
 
 
@@ -204,7 +234,7 @@ def scores_table(scores: pl.DataFrame, reliability: pl.DataFrame) -> Table:
             Cell(value=x.len(), kind="count"),
             Cell(value=x.mean(), decimals=d),  # type: ignore[arg-type]
             Cell(value=x.std(), decimals=d),  # type: ignore[arg-type]
-            Cell(value=(x.min(), x.max()), kind="range", decimals=d),  # type: ignore[arg-type]
+            Cell(value=(x.min(), x.max()), kind="extent", decimals=d),  # type: ignore[arg-type]
             None if reliable is None else Cell(value=reliable, kind="proportion"),
         ]
         pairs = [
@@ -220,15 +250,16 @@ def scores_table(scores: pl.DataFrame, reliability: pl.DataFrame) -> Table:
         stub="Score",
         columns=(
             *(Column(label=label, symbol=symbol) for label, symbol in fixed),
-            *(Column(label=str(number + 1), essential=False) for number in range(len(correlated) - 1)),
+            *(Column(label=str(number + 1), rank=1) for number in range(len(correlated) - 1)),
         ),
         groups=(RowGroup(rows=tuple(rows)),),
         note=(
             "Before grand-mean centring. Correlations (",
             Symbol("r"),
             ") over the dyads that have both scores. Reliability: share of the variance of the estimated scores that "
-            "is variance of the true ones (squared correlation in data simulated from the fitted growth models); it is that of the convergence score before its "
-            "transform. An unreliable predictor has its effect drawn towards zero.",
+            "is variance of the true ones (squared correlation in data simulated from the fitted growth models); it is "
+            "that of the convergence score before its transform. An unreliable predictor has its effect drawn "
+            "towards zero.",
         ),
     )
 

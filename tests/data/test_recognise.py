@@ -1,0 +1,188 @@
+"""Roles guessed from names and values."""
+
+import random
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dyadline.data.recognise import Recognised, ambiguities, recognise
+
+N = 12
+DRAW = random.Random(3)
+
+
+def values(low: float, high: float) -> list[float]:
+    return [round(DRAW.uniform(low, high), 2) for _ in range(4 * N)]
+
+
+def dyad_level(low: int, high: int) -> list[int]:
+    return [value for _ in range(N) for value in [DRAW.randint(low, high)] * 4]
+
+
+def study1() -> pl.DataFrame:
+    """The columns of an every-session study."""
+    return pl.DataFrame(
+        {
+            "dyad": [n // 4 + 1 for n in range(4 * N)],
+            "therapist": [n // 12 + 1 for n in range(4 * N)],
+            "arm": [["CBT", "IPT"][n // 24] for n in range(4 * N)],
+            "session": [n % 4 + 1 for n in range(4 * N)],
+            "wai_p": values(1, 7),
+            "wai_t": values(1, 7),
+            "bdi": values(0, 63),
+            "bdi_pre": dyad_level(20, 50),
+        }
+    )
+
+
+def study2() -> pl.DataFrame:
+    """The columns of a study with fixed occasions, the last at the end of each treatment."""
+    n_sessions = dyad_level(20, 90)
+    return pl.DataFrame(
+        {
+            "dyad": [n // 4 + 1 for n in range(4 * N)],
+            "therapist": [n // 12 + 1 for n in range(4 * N)],
+            "occasion": [n % 4 for n in range(4 * N)],
+            "session": [[1, 3, 12, n_sessions[n]][n % 4] for n in range(4 * N)],
+            "wai_p": values(1, 7),
+            "wai_t": values(1, 7),
+            "gsi": values(0, 4),
+            "gsi_pre": dyad_level(0, 4),
+            "n_sessions": n_sessions,
+        }
+    )
+
+
+def test_study1() -> None:
+    found = recognise(study1())
+    assert found.columns == {
+        "dyad": "dyad",
+        "therapist": "therapist",
+        "time": "session",
+        "patient_rating": "wai_p",
+        "therapist_rating": "wai_t",
+        "outcome": "bdi",
+        "baseline": "bdi_pre",
+    }
+    assert found.covariates == ()
+    assert found.missing == ()
+    assert ambiguities(found) == ()
+    assert found["patient_rating"].reason == "'wai_t' is its counterpart"
+    assert found["baseline"].reason == "one value per dyad, and named like 'bdi'"
+
+
+def test_study2() -> None:
+    found = recognise(study2())
+    assert found.columns == {
+        "dyad": "dyad",
+        "therapist": "therapist",
+        "time": "occasion",
+        "patient_rating": "wai_p",
+        "therapist_rating": "wai_t",
+        "outcome": "gsi",
+        "baseline": "gsi_pre",
+    }
+    assert found.covariates == ("n_sessions",)
+    assert ambiguities(found) == ("time: 'occasion' is taken; 'session' would fit too.",)
+
+
+@pytest.mark.parametrize(
+    ("patient", "therapist"),
+    [
+        ("patient_wai", "therapist_wai"),
+        ("WAI_Client", "WAI_Therapist"),
+        ("waiP", "waiT"),
+        ("WAIP", "WAIT"),
+        ("pwai", "twai"),
+        ("p.wai", "t.wai"),
+        ("alliance_patient", "alliance_therapist"),
+        ("parent_score", "child_score"),
+        ("husband_quality", "wife_quality"),
+        ("patient", "therapist"),
+    ],
+)
+def test_raters_under_many_names(patient: str, therapist: str) -> None:
+    frame = study1().drop("therapist").rename({"wai_p": therapist, "wai_t": patient})
+    found = recognise(frame)
+    assert (found["patient_rating"].column, found["therapist_rating"].column) == (patient, therapist)
+
+
+@pytest.mark.parametrize(
+    ("role", "taken", "given"),
+    [
+        ("dyad", "dyad", "PatientID"),
+        ("dyad", "dyad", "case_no"),
+        ("dyad", "dyad", "Couple"),
+        ("dyad", "dyad", "id"),
+        ("therapist", "therapist", "TherapistID"),
+        ("therapist", "therapist", "ther_id"),
+        ("time", "session", "Week"),
+        ("time", "session", "sessionNumber"),
+        ("outcome", "bdi", "PHQ9"),
+        ("outcome", "bdi", "oq45_total"),
+        ("outcome", "bdi", "symptoms"),
+        ("baseline", "bdi_pre", "bdi_t0"),
+        ("baseline", "bdi_pre", "intake_bdi"),
+        ("baseline", "bdi_pre", "baseline"),
+    ],
+)
+def test_roles_under_many_names(role: str, taken: str, given: str) -> None:
+    assert recognise(study1().rename({taken: given}))[role].column == given
+
+
+def test_the_total_comes_before_its_parts() -> None:
+    parts = {f"wai_{part}_{rater}": values(1, 7) for part in ("goal", "task") for rater in "pt"}
+    found = recognise(pl.concat([pl.DataFrame(parts), study1()], how="horizontal"))
+    assert found["patient_rating"].column == "wai_p"
+    assert found["patient_rating"].alternatives == ("wai_goal_p", "wai_task_p")
+
+
+def test_values_rule_names_out() -> None:
+    frame = study1()
+    # A changing column is no baseline, a changing label no therapist, unique values no dyad.
+    assert recognise(frame.with_columns(bdi_pre=pl.Series(values(0, 63))))["baseline"].column is None
+    assert recognise(frame.with_columns(therapist=pl.col("session")))["therapist"].column is None
+    assert recognise(frame.with_columns(dyad=pl.int_range(pl.len())))["dyad"].column is None
+    # Text is no time; a column that never changes within a dyad is none either.
+    assert recognise(frame.with_columns(session=pl.lit("first")))["time"].column is None
+    assert recognise(frame.with_columns(session=pl.col("dyad")))["time"].column is None
+
+
+def test_numbers_that_arrived_as_text_still_count() -> None:
+    padded = study1().with_columns(session=pl.col("session").cast(pl.String).str.zfill(2))
+    assert recognise(padded)["time"].column == "session"
+
+
+def test_what_is_not_found_is_said() -> None:
+    found = recognise(pl.DataFrame({"x": [1.5, 2.5], "z": ["a", "b"]}))
+    assert found.columns == {}
+    assert found.missing == ("dyad", "time", "patient_rating", "therapist_rating", "outcome")
+    assert all(guess.reason for guess in found.guesses)
+    with pytest.raises(KeyError):
+        found["arm"]
+
+
+NAMES = st.sampled_from(
+    ["dyad", "id", "patient", "therapist", "session", "wai_p", "wai_t", "bdi", "bdi_pre", "p", "", "x y"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(
+        NAMES,
+        st.one_of(
+            st.lists(st.one_of(st.none(), st.integers(0, 2)), min_size=4, max_size=4),
+            st.lists(st.one_of(st.none(), st.floats()), min_size=4, max_size=4),
+            st.lists(st.one_of(st.none(), st.sampled_from(["a", "1", "NA"])), min_size=4, max_size=4),
+            st.just([[1], [2], None, [1]]),
+        ),
+    )
+)
+def test_any_frame_is_looked_at(columns: dict[str, list[object]]) -> None:
+    for frame in (pl.DataFrame(columns, strict=False), pl.DataFrame(columns, strict=False).clear()):
+        found = recognise(frame)
+        assert isinstance(found, Recognised)
+        assert len(set(found.columns.values())) == len(found.columns)
