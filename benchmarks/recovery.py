@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dyadline.convergence.score import score
+from dyadline.scoring.score import score
 from dyadline.data.dataset import make_dataset
 from dyadline.inference.coefficients import coefficients
 from dyadline.inference.variance import variance_components

@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
-from oracles import answers
 
 import dyadline as dl
+from oracles import answers
 
 PLAN = """
 version = 1

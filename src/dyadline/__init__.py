@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dyadline.convergence.score import convergence
+    from dyadline.scoring.score import convergence
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
     from dyadline.inference.coefficients import coefficients
     from dyadline.inference.criteria import information_criteria
@@ -35,7 +35,7 @@ _ROOMS = {
     "FitError": "errors",
     "PlanError": "errors",
     "coefficients": "inference.coefficients",
-    "convergence": "convergence.score",
+    "convergence": "scoring.score",
     "fit": "model.fit",
     "information_criteria": "inference.criteria",
     "parse_plan": "plan.document",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dyadline.convergence.score import Scoring
+from dyadline.scoring.score import Scoring
 from dyadline.data.dataset import Dataset
 from dyadline.errors import Finding
 from dyadline.model.fit import Fit

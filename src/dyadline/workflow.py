@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dyadline.convergence.score import score
+from dyadline.scoring.score import score
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.describe import agreement, descriptives, flow
 from dyadline.data.read import read_frame

@@ -180,7 +180,7 @@ def test_doubled_columns_of_pandas(study: pl.DataFrame, plan_of: PlanOf) -> None
     pandas = study.to_pandas()
     with pytest.raises(DataError) as caught:
         make_dataset(pd.concat([pandas, pandas[["bdi"]]], axis=1), plan_of())
-    assert str(caught.value) == "Columns of 'frame' have the same name. Give each column its own name."
+    assert str(caught.value) == "Columns of the frame have the same name. Give each column its own name."
 
 
 def test_mixed_values_of_pandas_are_named(study: pl.DataFrame, plan_of: PlanOf) -> None:

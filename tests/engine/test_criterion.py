@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-import referee
 
+import referee
 from dyadline.engine.covariance import Structure
 from dyadline.engine.criterion import evaluate
 from dyadline.engine.moments import moments

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import referee
-from oracles import answers
 from scipy.linalg import block_diag
 
 import dyadline as dl
+import referee
 from dyadline.engine.criterion import evaluate
 from dyadline.model.fit import Fit, _in_units, estimates
+from oracles import answers
 
 FITS = answers.fits()
 

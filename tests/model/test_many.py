@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+import dyadline as dl
 import referee
 import seed_shaped
 from oracles.answers import column
-
-import dyadline as dl
 
 NUMBERS = range(30)
 

@@ -11,10 +11,10 @@ from functools import cache
 
 import numpy as np
 import pytest
-import referee
-from oracles import answers
 
 import dyadline as dl
+import referee
+from oracles import answers
 
 FITS = answers.fits()
 INTERIOR = [a for a in FITS if not a["singular"]]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import narwhals as nw
 import polars as pl
 
 from dyadline.data import validate
+from dyadline.data.frames import opened, polars_series
 from dyadline.data.values import labels, numbers
 from dyadline.data.words import counted, listed, nearest, role_words
-from dyadline.errors import DataError, Finding, PlanError
+from dyadline.errors import DataError, Finding
 from dyadline.plan.analysis import AnalysisPlan, ColumnsSection
 
 LABELS = ("dyad", "therapist")
@@ -136,17 +135,8 @@ def _column_by_role(columns: ColumnsSection) -> dict[str, str]:
 
 def _chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, pl.Series]:
     """The plan's columns by role, as polars series."""
-    if isinstance(frame, pl.LazyFrame):
-        frame = frame.collect()
-    try:
-        table = nw.from_native(frame, eager_only=True)  # type: ignore[call-overload]
-        present = [str(column) for column in table.columns]
-    except nw.exceptions.DuplicateError:
-        raise DataError(f"Columns of {source!r} have the same name", way_out="Give each column its own name") from None
-    except TypeError:
-        raise PlanError(
-            f"A frame is needed, not {type(frame).__name__}", way_out="Hand in a polars, pandas or pyarrow table"
-        ) from None
+    table = opened(frame)
+    present = [str(column) for column in table.columns]
     if not len(table):
         raise DataError(f"There are no rows in {source!r}", way_out="Export it again with its data")
     missing = {role: column for role, column in names.items() if column not in present}
@@ -155,19 +145,7 @@ def _chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, p
         raise DataError(
             f"There is {listed(words)} in {source!r}", way_out=nearest(missing.values(), present, taken=names.values())
         )
-    return {role: _series(table.get_column(column)) for role, column in names.items()}
-
-
-def _series(column: nw.Series[Any]) -> pl.Series:
-    """A polars series; values of mixed kinds, which pandas allows, as text."""
-    try:
-        series: pl.Series = column.to_polars()
-        if series.dtype != pl.Object:
-            return series
-    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
-        pass
-    text = [None if gone else str(value) for value, gone in zip(column, column.is_null(), strict=True)]
-    return pl.Series(text, dtype=pl.String)
+    return {role: polars_series(table.get_column(column)) for role, column in names.items()}
 
 
 def _typed(columns: Mapping[str, pl.Series], names: Mapping[str, str]) -> pl.DataFrame:

@@ -8,30 +8,54 @@ from typing import Any, Literal
 import narwhals as nw
 import polars as pl
 
-from dyadline.errors import PlanError
+from dyadline.errors import DataError, PlanError
 
 Kind = Literal["polars", "pandas", "pyarrow"]
 
 
-def polars_frame(frame: object) -> pl.DataFrame:
-    """A polars frame from a polars, pandas or pyarrow table (no copy where it can be).
+def opened(frame: object) -> nw.DataFrame[Any]:
+    """Any of the three kinds behind one interface; nothing is converted yet.
 
     Raises
     ------
     PlanError
         If it is no such table.
+    DataError
+        If two of its columns have the same name.
     """
-    if isinstance(frame, pl.DataFrame):
-        return frame
     if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
+        frame = frame.collect()
     try:
-        return nw.from_native(frame, eager_only=True).to_polars()  # type: ignore[call-overload,no-any-return]
+        table: nw.DataFrame[Any] = nw.from_native(frame, eager_only=True)
+        table.columns  # noqa: B018  (pandas tells of doubled names only here)
+    except nw.exceptions.DuplicateError:
+        raise DataError("Columns of the frame have the same name", way_out="Give each column its own name") from None
     except TypeError:
         raise PlanError(
             f"A frame is needed, not {type(frame).__name__}",
             way_out="Hand in a polars, pandas or pyarrow table",
         ) from None
+    return table
+
+
+def polars_series(column: nw.Series[Any]) -> pl.Series:
+    """A polars series; values of mixed kinds, which pandas allows, as text."""
+    try:
+        series: pl.Series = column.to_polars()
+        if series.dtype != pl.Object:
+            return series
+    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
+        pass
+    text = [None if gone else str(value) for value, gone in zip(column, column.is_null(), strict=True)]
+    return pl.Series(text, dtype=pl.String)
+
+
+def polars_frame(frame: object) -> pl.DataFrame:
+    """A polars frame from any of the three kinds (no copy where it can be); errors as in `opened`."""
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    table = opened(frame)
+    return pl.DataFrame({str(name): polars_series(table.get_column(name)) for name in table.columns})
 
 
 def frame_kind(frame: object) -> Kind:

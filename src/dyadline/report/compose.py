@@ -121,8 +121,8 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
     freedom = {"satterthwaite": "Satterthwaite's approximation", "normal": "Infinite: z tests"}
     methods = {"REML": "Restricted maximum likelihood", "ML": "Maximum likelihood"}
     chosen = {
-        "Time 0": (origin, f"{columns.time} that counts as 0: {first}"),
-        "Unit of time": (occasion(plan.time.scale), f"{columns.time} is divided by this"),
+        "Time 0": (origin, f"Value of {columns.time} that counts as 0: {first}"),
+        "Unit of time": (occasion(plan.time.scale), f"The distance from it in {columns.time} is divided by this"),
         "Outcome": (columns.outcome, "Dependent variable of the models"),
         "Initial symptoms": (columns.baseline, baseline),
         "Method": (plan.models.method, methods[plan.models.method]),

@@ -151,7 +151,7 @@ class Table:
     note
         What a reader must know to read it.
     wide
-        Whether it needs the full width of a page turned sideways.
+        Whether it needs a page turned sideways in print.
     """
 
     key: str

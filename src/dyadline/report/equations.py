@@ -95,7 +95,7 @@ def _symbol(column: str, transform: str, index: str) -> str:
 
 
 def _split(lines: list[tuple[str, str]]) -> str:
-    body = r" \\ ".join(f"{left} &{right}" for left, right in lines)
+    body = r" \\ ".join(f"{left} &{right}".lstrip() for left, right in lines)
     return rf"\begin{{split}} {body} \end{{split}}"
 
 

@@ -34,7 +34,8 @@ def two_raters(descriptives: pl.DataFrame, *, time: str) -> Figure:
     """Means of both raters with 95 % confidence intervals, and lines at ±1 SD (the paper's Figures 1 and 2)."""
     from scipy.special import stdtrit
 
-    step = smallest_step(descriptives["time"])
+    rated = descriptives.filter(pl.col("variable") != "outcome")["time"]
+    step = smallest_step(rated)
     values = []
     for variable, rater, aside in (("patient_rating", "Patient", -1), ("therapist_rating", "Therapist", 1)):
         for r in descriptives.filter(pl.col("variable") == variable).sort("time").iter_rows(named=True):
@@ -54,7 +55,7 @@ def two_raters(descriptives: pl.DataFrame, *, time: str) -> Figure:
                     "above": mean + sd,
                 }
             )
-    x = time_axis(descriptives["time"], time)
+    x = time_axis(rated, time)
     y: Spec = {"type": "quantitative", "scale": {"zero": False, "nice": True}, "title": "Alliance rating"}
     colour, dash, shape = rater_scales()
     sd_line: Spec = {"type": "line", "strokeWidth": 1.2, "strokeDash": [1.5, 3], "opacity": 0.9}

@@ -56,6 +56,7 @@ def _environment() -> Environment:
         number=_number,
         places=_places,
         ends=_ends,
+        sideways=_sideways,
     )
     return environment
 
@@ -110,6 +111,12 @@ def _fraction(text: str) -> str:
 
 def _number(table: Table) -> bool:
     return any(column.align == "number" for column in table.columns)
+
+
+def _sideways(section: document.Section) -> bool:
+    """Whether a printed section needs pages turned sideways: one that opens with a wide table."""
+    first = section.blocks[0]
+    return isinstance(first, Table) and first.wide
 
 
 def _ends(table: Table) -> set[int]:

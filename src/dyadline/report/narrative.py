@@ -14,6 +14,7 @@ from dyadline.report.labels import model_words
 from dyadline.report.numbers import decimals_for, occasion
 
 ALPHA = 0.05
+EQUALS = "\u00a0=\u00a0"  # a line never ends between a symbol and its number
 CONVERGENCE_ON_SLOPE = frozenset({"time", "convergence"})
 
 
@@ -23,15 +24,15 @@ def test_parts(record: Mapping[str, Any]) -> tuple[Part, ...]:
     freedom = record["df"]
     normal = freedom is None or not math.isfinite(freedom)
     test: tuple[Part, ...] = (
-        (Symbol("z"), " = ") if normal else (Symbol("t"), "(", Cell(value=freedom, kind="df"), ") = ")
+        (Symbol("z"), EQUALS) if normal else (Symbol("t"), "(", Cell(value=freedom, kind="df"), f"){EQUALS}")
     )
     return (
         Symbol("b"),
-        " = ",
+        EQUALS,
         Cell(value=record["estimate"], decimals=d),
         ", ",
         Symbol("SE"),
-        " = ",
+        EQUALS,
         Cell(value=record["std_error"], decimals=d),
         ", ",
         *test,
@@ -46,7 +47,7 @@ def test_parts(record: Mapping[str, Any]) -> tuple[Part, ...]:
 def p_parts(p: float | None) -> tuple[Part, ...]:
     """``p = .032`` or ``p < .001``."""
     compared = p is not None and (p < 0.001 or p >= 0.9995)
-    return (Symbol("p"), " " if compared else " = ", Cell(value=p, kind="p"))
+    return (Symbol("p"), "\u00a0" if compared else EQUALS, Cell(value=p, kind="p"))
 
 
 def main_result(fixed_effects: pl.DataFrame) -> tuple[Paragraph, ...]:
@@ -114,7 +115,9 @@ def time_shape_words(frame: pl.DataFrame) -> Paragraph:
 def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -> tuple[Part, ...]:
     """What a reader of the models' table must know."""
     scale = plan.time.scale
-    unit = f"({time} − {occasion(origin)})" + ("" if scale == 1 else f" / {occasion(scale)}")
+    unit = time if origin == 0 else f"{time} − {occasion(origin)}" if origin > 0 else f"{time} + {occasion(-origin)}"
+    if scale != 1:
+        unit = f"{unit if origin == 0 else f'({unit})'} / {occasion(scale)}"
     discrepancy = {
         "signed": "Early discrepancy: patient minus therapist, first joint ratings. ",
         "absolute": "Early discrepancy: absolute difference of the first joint ratings. ",
@@ -123,7 +126,7 @@ def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -
     freedom = "Satterthwaite's" if plan.models.df == "satterthwaite" else "infinite (normal distribution)"
     return (
         f"Dependent variable: {outcome}. Time: {unit}. Predictors are grand-mean centred over dyads; products are "
-        "made of centred predictors. × Time: effect on the slope; the other predictors: effect on the intercept, that is "
+        "made of centred predictors. × Time: effect on the slope; other predictors: effect on the intercept, that is "
         f"on the outcome where time is 0. Convergence: positive where patient and therapist came closer. {discrepancy}"
         f"(P) patient, (T) therapist. {plan.models.method} estimates; ",
         Symbol("SE"),

@@ -144,7 +144,6 @@ def descriptives_table(descriptives: pl.DataFrame, *, time: str, names: Mapping[
         columns=columns * len(present),
         spanners=tuple(Spanner(label=name(v), words=names.get(v, ""), columns=4) for v in present),
         groups=(RowGroup(rows=tuple(rows)),),
-        wide=True,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from dyadline.report.document import Cell, Column, Row, RowGroup, Table
@@ -43,7 +44,7 @@ def render_text(table: Table, *, width: int = 100) -> Text:
             break
     grid.shorten(width)
     text = Text(no_wrap=True, overflow="ignore")
-    text.append(f"{table.caption}\n", style="bold")
+    text.append(f"{fill(table.caption, width)}\n", style="bold")
     rule = "─" * grid.width + "\n"
     text.append(rule)
     if table.spanners:
@@ -197,7 +198,7 @@ def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, 
     said += [f"{name}: reference {level}" for name, level in facts["reference_levels"].items()]
     if facts["singular"]:
         said.append("on the boundary: a variance is zero or random effects are linearly dependent")
-    return Text.assemble(render_text(table, width=width), "; ".join(said) + ".")
+    return Text.assemble(render_text(table, width=width), fill("; ".join(said) + ".", width))
 
 
 def print_main_table(result: AnalysisResult) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dyadline.convergence.score import Scoring
+from dyadline.scoring.score import Scoring
 from dyadline.data.dataset import Dataset
 from dyadline.errors import DataError, FitError
 from dyadline.inference.coefficients import coefficients

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from dyadline.convergence.score import Scoring
+from dyadline.scoring.score import Scoring
 from dyadline.data.dataset import Dataset
 from dyadline.errors import Finding
 from dyadline.plan.analysis import AnalysisPlan

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dyadline.convergence.ratings import Ratings
-from dyadline.convergence.score import score_ratings
+from dyadline.scoring.ratings import Ratings
+from dyadline.scoring.score import score_ratings
 from dyadline.engine.moments import Array, Index
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection

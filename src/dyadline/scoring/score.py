@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dyadline.convergence.discrepancy import (
+from dyadline.scoring.discrepancy import (
     crossings,
     development,
     discrepancy,
@@ -18,7 +18,7 @@ from dyadline.convergence.discrepancy import (
     rate_of_convergence,
     unit,
 )
-from dyadline.convergence.ratings import (
+from dyadline.scoring.ratings import (
     RATERS,
     Lines,
     Ratings,
@@ -27,8 +27,8 @@ from dyadline.convergence.ratings import (
     multilevel_lines,
     ratings,
 )
-from dyadline.convergence.reliability import Curves, Simulated, simulate_scores
-from dyadline.convergence.transform import Transformed, normality, transform
+from dyadline.scoring.reliability import Curves, Simulated, simulate_scores
+from dyadline.scoring.transform import Transformed, normality, transform
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.frames import frame_kind
 from dyadline.engine.moments import Array

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dyadline.convergence.discrepancy import development, early, gaps, rate_of_convergence, unit
-from dyadline.convergence.ratings import RATERS, Lines, Ratings
+from dyadline.scoring.discrepancy import development, early, gaps, rate_of_convergence, unit
+from dyadline.scoring.ratings import RATERS, Lines, Ratings
 from dyadline.engine.moments import Array
 from dyadline.model.fit import Fit, estimates, random_covariance
 from dyadline.model.predict import conditional_modes, shrinkage

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dyadline.convergence.ratings import Lines, Ratings, least_squares_lines
+from dyadline.scoring.ratings import Lines, Ratings, least_squares_lines
 from dyadline.engine.moments import Array, Index
 from dyadline.plan.analysis import ConvergenceSection
 
