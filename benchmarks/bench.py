@@ -34,26 +34,30 @@ FIXED = "y ~ t * (init + pat + the + dev * conv)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of the table: seconds, and a goal in seconds or as a ratio to a rival."""
+    """One line of the table: our seconds with a goal, or a rival's with ours beside them and a goal for the ratio."""
 
     what: str
     seconds: float | None
+    ours: float | None = None
     goal: float | None = None
-    times_faster_than: str = ""
     note: str = ""
 
 
-def study(dyads: int, sessions: int = 14, seed: int = 1) -> pl.DataFrame:
-    """Rows in the shape of Model 3, about 10 % of forms missing."""
+def study(dyads: int, sessions: int = 14, seed: int = 2) -> pl.DataFrame:
+    """Rows in the shape of Model 3, about 10 % of forms missing.
+
+    The seed is one with which statsmodels converges: with about half of them it tries further optimisers and
+    gives up after 2 s.
+    """
     rng = np.random.default_rng(seed)
-    predictors = rng.normal(size=(dyads, 5)) * [9.5, 1.0, 0.7, 0.9, 0.35]
+    predictors = rng.normal(size=(dyads, 5)) * [1.0, 1.0, 0.7, 0.9, 0.35]
     g, t = (axis.ravel() for axis in np.meshgrid(np.arange(dyads), np.arange(sessions), indexing="ij"))
     keep = rng.random(g.size) > 0.10
     g, t = g[keep], t[keep].astype(float)
     init, pat, the, dev, conv = predictors.T
     b0, b1 = 5.0 * rng.normal(size=dyads), 0.55 * rng.normal(size=dyads)
     slope = -0.75 - 0.3 * dev - 0.25 * conv + 0.2 * dev * conv + b1
-    level = 27.0 + 0.6 * init - 0.5 * pat - 0.4 * the + b0
+    level = 27.0 + 5.7 * init - 0.5 * pat - 0.4 * the + b0
     y = level[g] + slope[g] * t + 4.2 * rng.normal(size=t.size)
     dyad_level = {"init": init[g], "pat": pat[g], "the": the[g], "dev": dev[g], "conv": conv[g]}
     return pl.DataFrame({"g": g, "t": t, **dyad_level, "y": y})
@@ -130,25 +134,22 @@ def measure() -> list[Line]:
     model3, large = study(96), study(10_000)
     pandas3 = model3.to_pandas()
     both = median_seconds(lambda: dl.coefficients(dl.fit(FORMULA, model3)), 101)
+    both_large = median_seconds(lambda: dl.coefficients(dl.fit(FORMULA, large)), 9)
     r = r_seconds(model3, large)
     other, note = statsmodels_seconds(model3)
     fitted = dl.fit(FORMULA, model3)
     if "criterion" in r and not abs(fitted.criterion - r["criterion"]) < 1e-4:
-        note += " (criteria differ)"
+        raise SystemExit(f"Not the same model: criterion {fitted.criterion}, lme4 {r['criterion']}")
     return [
         Line(what="Model 3: fit + Satterthwaite table", seconds=both, goal=0.005),
         Line(what="  fit alone", seconds=median_seconds(lambda: dl.fit(FORMULA, model3), 101)),
         Line(what="  table alone", seconds=median_seconds(lambda: dl.coefficients(fitted), 101)),
         Line(what="  both, from pandas", seconds=median_seconds(lambda: dl.coefficients(dl.fit(FORMULA, pandas3)), 51)),
-        Line(what="  statsmodels MixedLM, fit", seconds=other, goal=100.0, times_faster_than="statsmodels", note=note),
-        Line(what="  lme4 lmer, fit", seconds=r.get("lmer"), times_faster_than="lme4"),
-        Line(what="  lmerTest, fit + table", seconds=r.get("lmer_satterthwaite"), times_faster_than="lmerTest"),
-        Line(
-            what="10,000 dyads × 14: fit + table",
-            seconds=median_seconds(lambda: dl.coefficients(dl.fit(FORMULA, large)), 9),
-            goal=0.2,
-        ),
-        Line(what="  lme4 lmer, fit", seconds=r.get("lmer_large"), times_faster_than="lme4, large"),
+        Line(what="  statsmodels MixedLM, fit", seconds=other, ours=both, goal=100.0, note=note),
+        Line(what="  lme4 lmer, fit", seconds=r.get("lmer"), ours=both),
+        Line(what="  lmerTest, fit + table", seconds=r.get("lmer_satterthwaite"), ours=both),
+        Line(what="10,000 dyads × 14: fit + table", seconds=both_large, goal=0.2),
+        Line(what="  lme4 lmer, fit", seconds=r.get("lmer_large"), ours=both_large),
         Line(what="import dyadline", seconds=import_seconds(), goal=0.15),
         Line(what="dyadline demo study1", seconds=demo_seconds(), goal=6.0),
     ]
@@ -163,16 +164,14 @@ def shown(seconds: float | None) -> str:
 
 def report(lines: list[Line]) -> list[str]:
     """The table as text, and whether goals are met."""
-    ours = {"large": lines[7].seconds}
     text = [f"{'':<38}{'median':>12}{'ratio':>9}   goal", "-" * 82]
     for line in lines:
         ratio, goal = "", ""
-        mine = ours["large"] if line.times_faster_than.endswith("large") else lines[0].seconds
-        if line.times_faster_than and line.seconds and mine:
-            ratio = f"{line.seconds / mine:,.0f}×"
+        if line.seconds and line.ours:
+            ratio = f"{line.seconds / line.ours:,.0f}×"
             if line.goal:
-                goal = f"≥ {line.goal:.0f}× {'met' if line.seconds / mine >= line.goal else 'MISSED'}"
-        elif line.goal and line.seconds is not None:
+                goal = f"≥ {line.goal:.0f}× {'met' if line.seconds / line.ours >= line.goal else 'MISSED'}"
+        elif line.seconds and line.goal:
             goal = f"≤ {shown(line.goal)} {'met' if line.seconds <= line.goal else 'MISSED'}"
         text.append(f"{line.what:<38}{shown(line.seconds):>12}{ratio:>9}   {goal} {line.note}".rstrip())
     return text

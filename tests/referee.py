@@ -95,9 +95,7 @@ def solve(
     )
 
 
-def criterion(
-    y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.ndarray], method: Method
-) -> float:
+def criterion(y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.ndarray], method: Method) -> float:
     """Profiled criterion at relative covariances D.
 
     ML ``log|V0| + n (1 + log(2π rss/n))``; REML ``log|V0| + log|X'V0⁻¹X| + (n−p)(1 + log(2π rss/(n−p)))``.
@@ -118,9 +116,7 @@ def rss(y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.nd
     return solve(y, X, blocks, D).rss
 
 
-def sigma(
-    y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.ndarray], method: Method
-) -> float:
+def sigma(y: np.ndarray, X: np.ndarray, blocks: Sequence[Block], D: Sequence[np.ndarray], method: Method) -> float:
     """``√(rss/(n−p))`` under REML, ``√(rss/n)`` under ML."""
     m = len(y) - X.shape[1] if method == "REML" else len(y)
     return float(np.sqrt(rss(y, X, blocks, D) / m))
@@ -222,9 +218,7 @@ def observed_covariance(
 ) -> np.ndarray:
     """Asymptotic covariance of (vech G, σ²) from observed information: ``2 H⁻¹``, H the Hessian of `unprofiled`."""
     sizes = [len(g) for g in G]
-    H = hessian(
-        lambda v: unprofiled(y, X, blocks, *unpack(v, sizes), method), pack(G, sigma2), step_sizes(G, sigma2)
-    )
+    H = hessian(lambda v: unprofiled(y, X, blocks, *unpack(v, sizes), method), pack(G, sigma2), step_sizes(G, sigma2))
     return 2.0 * np.linalg.inv(H)
 
 

@@ -74,9 +74,7 @@ def test_reml_of_a_balanced_one_way_layout_is_the_analysis_of_variance():
     best = referee.optimum(y, X, [(np.ones((J * n, 1)), codes)], "REML", starts=3)
     assert best.sigma**2 == pytest.approx(mse, rel=1e-7)
     assert best.G[0][0, 0] == pytest.approx((msb - mse) / n, rel=1e-7)
-    closed = (
-        (J * n - 1) * (1 + LOG_2PI) + J * (n - 1) * np.log(mse) + (J - 1) * np.log(msb) + np.log(J * n)
-    )
+    closed = (J * n - 1) * (1 + LOG_2PI) + J * (n - 1) * np.log(mse) + (J - 1) * np.log(msb) + np.log(J * n)
     assert best.criterion == pytest.approx(closed, abs=1e-10)
 
 
@@ -87,9 +85,7 @@ def test_information_and_freedom_of_a_balanced_one_way_layout():
     blocks, G = [(np.ones((J * n, 1)), codes)], [np.array([[(msb - mse) / n]])]
     var_e, var_b = 2 * mse**2 / (J * (n - 1)), 2 * msb**2 / (J - 1)
     expected = np.array([[(var_b + var_e) / n**2, -var_e / n], [-var_e / n, var_e]])
-    np.testing.assert_allclose(
-        referee.observed_covariance(y, X, blocks, G, mse, "REML"), expected, rtol=1e-7
-    )
+    np.testing.assert_allclose(referee.observed_covariance(y, X, blocks, G, mse, "REML"), expected, rtol=1e-7)
     assert referee.satterthwaite_df(np.eye(1), y, X, blocks, G, mse, "REML")[0] == pytest.approx(J - 1, rel=1e-7)
 
 

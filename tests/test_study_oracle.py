@@ -32,7 +32,15 @@ WAYS = {
     ),
     "ols_absolute": 'growth = "ols"\ntransform = "signed_log"\nearly_level = "first_rating"',
 }
-SCORES = ("convergence_raw", "convergence", "early_patient", "early_therapist", "early_discrepancy", "development", "baseline")
+SCORES = (
+    "convergence_raw",
+    "convergence",
+    "early_patient",
+    "early_therapist",
+    "early_discrepancy",
+    "development",
+    "baseline",
+)
 
 
 def study() -> pl.DataFrame:

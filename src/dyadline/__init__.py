@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dyadline.scoring.score import convergence
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
     from dyadline.inference.coefficients import coefficients
     from dyadline.inference.criteria import information_criteria
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from dyadline.plan.analysis import AnalysisPlan
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
     from dyadline.result import AnalysisResult
+    from dyadline.scoring.score import convergence
     from dyadline.studies.twins import simulate
     from dyadline.workflow import run, write_report
 

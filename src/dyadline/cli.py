@@ -19,7 +19,6 @@ from dyadline import __version__
 from dyadline.errors import DyadlineError, Finding, PlanError
 
 if TYPE_CHECKING:
-
     from dyadline.result import AnalysisResult
 
 app = typer.Typer(
@@ -144,7 +143,7 @@ def check(plan: PlanFile, json: Json = False) -> None:
     typer.echo(
         "Data: " + ", ".join(f"{n} {name.replace('_', ' ')}{'s' * (name[-1] != 's')}" for name, n in counts.items())
     )
-    typer.echo(f"Score: {how.name}\n  {how.sentence}")
+    typer.echo(f"Score: {how.name}\n{_folded(how.sentence)}")
     for number, formula in models.items():
         typer.echo(f"Model {number} ({asked.models.method}): {formula}")
     _echo_findings(dataset.findings)
@@ -303,9 +302,17 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _echo_findings(findings: tuple[Finding, ...], *, notes: bool = True) -> None:
     shown = [f for f in findings if notes or f.level != "note"]
     for finding in shown:
-        typer.echo(f"\n[{finding.level}] {finding.words}{f' {finding.way_out}' if finding.way_out else ''}")
+        way_out = f" {finding.way_out}" if finding.way_out else ""
+        typer.echo("\n" + _folded(f"[{finding.level}] {finding.words}{way_out}"))
     if len(findings) > len(shown):
         typer.echo(f"\n{len(findings) - len(shown)} further notes are in the report.")
+
+
+def _folded(words: str) -> str:
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    return fill(words, width=min(100, get_terminal_size((100, 24)).columns), subsequent_indent="  ")
 
 
 def _print_json(value: Any) -> None:
@@ -332,3 +339,7 @@ def _progress(words: str) -> Iterator[None]:
 
     with Console(stderr=True).status(words):
         yield
+
+
+if __name__ == "__main__":
+    main()

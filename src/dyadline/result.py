@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dyadline.scoring.score import Scoring
 from dyadline.data.dataset import Dataset
 from dyadline.errors import Finding
 from dyadline.model.fit import Fit
 from dyadline.plan.analysis import AnalysisPlan
+from dyadline.scoring.score import Scoring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dyadline.scoring.score import score
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.describe import agreement, descriptives, flow
 from dyadline.data.read import read_frame
@@ -14,6 +13,7 @@ from dyadline.errors import PlanError
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.document import make_plan
 from dyadline.result import AnalysisResult
+from dyadline.scoring.score import score
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
 

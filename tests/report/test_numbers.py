@@ -121,7 +121,7 @@ def test_counts_and_occasions():
         ([], 2),
         ([None], 2),
         ([0.0, math.nan, 1.0], 2),
-        ([1e-12], 6),
+        ([1e-12], 5),
     ],
 )
 def test_decimals_follow_the_smallest_standard_error(errors, decimals):

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from dyadline.plan.analysis import ConvergenceSection
 from dyadline.scoring.ratings import RATERS, Ratings, growth_models, least_squares_lines
 from dyadline.scoring.reliability import joint_covariance, simulate_scores
-from dyadline.plan.analysis import ConvergenceSection
 
 OLS = ConvergenceSection(growth="ols", discrepancy="signed", transform="none", unit="per_unit")
 

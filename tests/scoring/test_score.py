@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 import dyadline as dl
+from dyadline.plan.analysis import ConvergenceSection
 from dyadline.scoring.discrepancy import Gaps, crossings, rate_of_convergence
 from dyadline.scoring.transform import transform
-from dyadline.plan.analysis import ConvergenceSection
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 

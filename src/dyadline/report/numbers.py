@@ -98,7 +98,7 @@ def decimals_for(std_errors: Iterable[float | None]) -> int:
     known = [abs(s) for s in std_errors if s is not None and math.isfinite(s) and s]
     if not known or min(known) >= 0.05:
         return 2
-    return min(6, 2 + math.ceil(math.log10(0.05 / min(known)) + 1e-9))
+    return min(5, 2 + math.ceil(math.log10(0.05 / min(known)) + 1e-9))
 
 
 def decimals_of_spread(*sds: float | None) -> int:

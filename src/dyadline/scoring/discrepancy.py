@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dyadline.scoring.ratings import Lines, Ratings, least_squares_lines
 from dyadline.engine.moments import Array, Index
 from dyadline.plan.analysis import ConvergenceSection
+from dyadline.scoring.ratings import Lines, Ratings, least_squares_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dyadline.scoring.discrepancy import development, early, gaps, rate_of_convergence, unit
-from dyadline.scoring.ratings import RATERS, Lines, Ratings
 from dyadline.engine.moments import Array
 from dyadline.model.fit import Fit, estimates, random_covariance
 from dyadline.model.predict import conditional_modes, shrinkage
 from dyadline.plan.analysis import ConvergenceSection
+from dyadline.scoring.discrepancy import development, early, gaps, rate_of_convergence, unit
+from dyadline.scoring.ratings import RATERS, Lines, Ratings
 
 ROWS_TO_DRAW = 400_000
 """Simulated rating occasions in all: the number of replicates follows from it."""

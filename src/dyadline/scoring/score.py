@@ -9,6 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dyadline.data.dataset import Dataset, make_dataset
+from dyadline.data.frames import frame_kind
+from dyadline.engine.moments import Array
+from dyadline.errors import DataError, DyadlineError, Finding
+from dyadline.model.fit import Fit
+from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.scoring.discrepancy import (
     crossings,
     development,
@@ -29,12 +35,6 @@ from dyadline.scoring.ratings import (
 )
 from dyadline.scoring.reliability import Curves, Simulated, simulate_scores
 from dyadline.scoring.transform import Transformed, normality, transform
-from dyadline.data.dataset import Dataset, make_dataset
-from dyadline.data.frames import frame_kind
-from dyadline.engine.moments import Array
-from dyadline.errors import DataError, DyadlineError, Finding
-from dyadline.model.fit import Fit
-from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 
 SCORES = ("convergence", "early_patient", "early_therapist", "early_discrepancy", "development", "baseline")
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dyadline.scoring.score import Scoring
 from dyadline.data.dataset import Dataset
 from dyadline.errors import DataError, FitError
 from dyadline.inference.coefficients import coefficients
@@ -18,6 +17,7 @@ from dyadline.model.fit import Fit, fit
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.model import ModelSpec
 from dyadline.plan.recipes import outcome_model
+from dyadline.scoring.score import Scoring
 
 OWN = ("outcome", "time", "dyad")
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from dyadline.scoring.score import Scoring
 from dyadline.data.dataset import Dataset
 from dyadline.errors import Finding
 from dyadline.plan.analysis import AnalysisPlan
+from dyadline.scoring.score import Scoring
 from dyadline.studies.outcome import OutcomeModels
 
 LOW_RELIABILITY = 0.70
@@ -33,6 +33,7 @@ def traps(
         *_baseline(plan),
         *_same_sessions(dataset, scoring, plan),
         *_shift(scoring),
+        *_transform(scoring, plan),
         *_reliability(scoring),
         *_noise_floor(scoring, plan),
         *_near_collinear(tables),
@@ -90,6 +91,20 @@ def _shift(scoring: Scoring) -> Iterator[Finding]:
             level="note",
             words=f"The score can be negative, so {scoring.shift:.4f} was added before the logarithm: the lowest "
             "score becomes ln 1 = 0. The shift comes from this sample's minimum; another sample has another.",
+        )
+
+
+def _transform(scoring: Scoring, plan: AnalysisPlan) -> Iterator[Finding]:
+    if plan.convergence.transform == "none":
+        return
+    before, after = scoring.normality.to_dicts()
+    if after["shapiro_w"] < before["shapiro_w"] and abs(after["skewness"]) > abs(before["skewness"]):
+        yield Finding(
+            code="transform-does-not-help",
+            level="note",
+            words=f"The transform takes the score further from a normal distribution: skewness "
+            f"{before['skewness']:.2f} before and {after['skewness']:.2f} after it. A predictor need not be normal.",
+            way_out='Use transform = "none", or keep it to follow the published method.',
         )
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dyadline.scoring.ratings import Ratings
-from dyadline.scoring.score import score_ratings
 from dyadline.engine.moments import Array, Index
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
+from dyadline.scoring.ratings import Ratings
+from dyadline.scoring.score import score_ratings
 
 STUDIES = ("study1", "study2")
 

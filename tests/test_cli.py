@@ -1,0 +1,214 @@
+"""The command line as a user meets it: real processes, exit statuses, one sentence for each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from dyadline.plan.document import plan_text
+from dyadline.studies.twins import twin_data, twin_plan
+
+
+def call(*words, cwd):
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
+    return subprocess.run(
+        [sys.executable, "-m", "dyadline.cli", *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def study(tmp_path):
+    twin_data("study1").write_csv(tmp_path / "study1.csv")
+    (tmp_path / "study1.toml").write_text(plan_text(twin_plan("study1")), encoding="utf-8")
+    return tmp_path
+
+
+def test_demo_writes_a_folder_and_prints_the_main_table(tmp_path):
+    done = call("demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # no progress where nobody watches
+    assert "Convergence × Time" in done.stdout
+    assert "synthetic" in done.stdout
+    folder = tmp_path / "dyadline-demo"
+    assert {p.name for p in folder.iterdir()} == {"study1.csv", "study1.toml", "report.html", "tables"}
+    written = pl.read_csv(folder / "tables" / "fixed_effects.csv")
+    assert written.height == 24
+    again = call("demo", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is not empty; nothing was written" in again.stderr
+
+
+def test_new_check_run(study):
+    (study / "study1.toml").unlink()
+    new = call("new", "study1.csv", cwd=study)
+    assert new.returncode == 0, new.stderr
+    assert "wai_p" in new.stdout
+    check = call("check", "study1.toml", cwd=study)
+    assert check.returncode == 0, check.stderr
+    assert "plan and data can be used" in check.stdout
+    assert "outcome ~ time * (baseline + convergence) + (time | dyad)" in check.stdout
+    run = call("run", "study1.toml", "--out", "results", "--json", cwd=study)
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout)
+    row = next(r for r in answer["fixed_effects"] if r["model"] == 2 and r["term"] == "time:convergence")
+    assert set(row) == {
+        "model", "term", "estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"
+    }  # fmt: skip
+    stored = pl.read_csv(study / "results" / "tables" / "fixed_effects.csv")
+    assert stored.filter(model=2, term="time:convergence")["estimate"].item() == row["estimate"]
+    assert (study / "results" / "report.html").stat().st_size > 100_000
+
+
+def test_what_is_there_is_not_overwritten(study):
+    before = (study / "study1.toml").read_bytes()
+    done = call("new", "study1.csv", cwd=study)
+    assert done.returncode == 2
+    assert "already there; nothing was written" in done.stderr
+    assert (study / "study1.toml").read_bytes() == before
+    (study / "study1-results").mkdir()
+    (study / "study1-results" / "mine.txt").write_text("keep", encoding="utf-8")
+    done = call("run", "study1.toml", cwd=study)
+    assert done.returncode == 2
+    assert (study / "study1-results" / "mine.txt").read_text(encoding="utf-8") == "keep"
+    assert call("simulate", "study1", "--out", "study1.csv", cwd=study).returncode == 2
+
+
+def test_fit_in_json(study):
+    done = call("fit", "bdi ~ session + (session | dyad)", "study1.csv", "--method", "ML", "--json", cwd=study)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["method"] == "ML"
+    assert [r["term"] for r in answer["coefficients"]] == ["(Intercept)", "session"]
+    assert answer["variance_components"][-1]["group"] == "Residual"
+    assert answer["information_criteria"][0]["convention"] == "spss"
+    normal = call("fit", "bdi ~ 1 + (1 | dyad)", "study1.csv", "--df", "normal", "--json", cwd=study)
+    assert json.loads(normal.stdout)["coefficients"][0]["df"] is None  # JSON has no infinity
+
+
+def test_fit_for_people(study):
+    done = call("fit", "bdi ~ session + arm + (1 | dyad)", "study1.csv", cwd=study)
+    assert done.returncode == 0, done.stderr
+    assert "armIPT" in done.stdout
+    assert "CBT" in done.stdout  # the reference level is printed
+
+
+def test_simulate_to_standard_output_and_file(tmp_path):
+    done = call("simulate", "study2", "--dyads", 12, "--seed", 3, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0].startswith("dyad,therapist,occasion,session,wai_p,wai_t,gsi")
+    assert len(done.stdout.splitlines()) == 61
+    done = call("simulate", "study2", "--dyads", 12, "--seed", 3, "--out", "s.parquet", cwd=tmp_path)
+    assert done.returncode == 0
+    assert pl.read_parquet(tmp_path / "s.parquet").height == 60
+
+
+def test_schema_is_json_schema(tmp_path):
+    schema = json.loads(call("schema", cwd=tmp_path).stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/draft/2020-12")
+    assert {"data", "columns", "time", "convergence", "models"} <= set(schema["properties"])
+
+
+def broken(frame, name):
+    """The twin with one thing wrong."""
+    session, dyad = pl.col("session"), pl.col("dyad")
+    first = dyad == "D001"
+    return {
+        "empty": frame.clear(),
+        "one dyad": frame.filter(first),
+        "text": frame.with_columns(wai_p=pl.when(first & (session == 2)).then(pl.lit("high")).otherwise("wai_p")),
+        "duplicate": pl.concat([frame, frame.filter(first & (session == 3))]),
+        "no column": frame.rename({"wai_t": "wai_ther"}),
+        "no therapist ratings": frame.with_columns(wai_t=pl.lit(None, pl.Float64)),
+        "one occasion": frame.filter(session == 1),
+        "infinite": frame.with_columns(bdi=pl.when(first).then(float("inf")).otherwise("bdi")),
+        "therapist changes": frame.with_columns(
+            therapist=pl.when(first & (session == 2)).then(pl.lit("X")).otherwise("therapist")
+        ),
+        "constant score": frame.with_columns(wai_p=pl.col("wai_t")),
+    }[name]
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("empty", "no rows"),
+        ("one dyad", "one dyad"),
+        ("text", "'high'"),
+        ("duplicate", "session"),
+        ("no column", "'wai_t'"),
+        ("no therapist ratings", "wai_t"),
+        ("one occasion", "two"),
+        ("infinite", "infinite"),
+        ("therapist changes", "therapist"),
+        ("constant score", "the same for all dyads"),
+    ],
+)
+def test_wrong_data_get_one_sentence_and_status_3(study, what, words):
+    broken(twin_data("study1"), what).write_csv(study / "study1.csv")
+    done = call("run", "study1.toml", cwd=study)
+    assert done.returncode == 3, (done.stdout, done.stderr)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (study / "study1-results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("run", "stduy1.toml"), 2, "study1.toml"),
+        (("fit", "bdi ~ sesion + (1 | dyad)", "study1.csv"), 2, "Did you mean 'session'?"),
+        (("fit", "bdi ~ __import__('os') + (1 | dyad)", "study1.csv"), 2, "evaluate"),
+        (("fit", "bdi ~ session + (1 | dyad)", "study.csv"), 3, "study1.csv"),
+        (("fit", "session ~ session + (1 | dyad)", "study1.csv"), 2, "session"),
+        (("demo", "study3"), 2, "study1"),
+        (("simulate", "study1", "--dyads", "2"), 2, "at least 10"),
+        (("fitt", "x"), 2, "fit"),
+        (("run",), 2, "PLAN"),
+    ],
+)
+def test_wrong_calls_get_status_and_words(study, words, status, said):
+    done = call(*words, cwd=study)
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_latin_1_file_is_not_guessed_at(study):
+    text = twin_data("study1").write_csv().replace("D001", "Jürgen")
+    (study / "study1.csv").write_bytes(text.encode("latin-1"))
+    done = call("run", "study1.toml", cwd=study)
+    assert done.returncode == 3
+    assert "UTF-8" in done.stderr
+
+
+def test_collinear_choices_end_in_status_1(study):
+    text = (study / "study1.toml").read_text(encoding="utf-8")
+    changed = text.replace('early_discrepancy = "signed"', 'early_discrepancy = "curve"')
+    (study / "study1.toml").write_text(changed, encoding="utf-8")
+    done = call("run", "study1.toml", cwd=study)
+    assert done.returncode == 1
+    assert "Three ways out" in done.stderr
+    assert not (study / "study1-results").exists()
+
+
+def test_all_mistakes_of_a_plan_at_once(study):
+    text = (study / "study1.toml").read_text(encoding="utf-8")
+    text = text.replace('growth = "multilevel"', 'growth = "multilevl"').replace("[models]", "[models]\nmethd = 1")
+    (study / "study1.toml").write_text(text, encoding="utf-8")
+    done = call("check", "study1.toml", cwd=study)
+    assert done.returncode == 2
+    assert "convergence.growth" in done.stderr
+    assert "Did you mean 'multilevel'?" in done.stderr
+    assert "models.methd" in done.stderr

@@ -1,0 +1,108 @@
+"""From a file to a result and a report, through the public names."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+import dyadline as dl
+from dyadline.plan.document import plan_text
+from dyadline.studies.twins import twin_data, twin_plan
+from dyadline.workflow import write_whole
+
+
+@pytest.fixture(scope="module")
+def result():
+    return dl.run(twin_plan("study1"), twin_data("study1"))
+
+
+def test_a_plan_on_disk_and_a_frame_in_memory_give_the_same(tmp_path, result):
+    twin_data("study1").write_csv(tmp_path / "study1.csv")
+    (tmp_path / "plan.toml").write_text(plan_text(twin_plan("study1")), encoding="utf-8")
+    from_file = dl.run(dl.read_plan(tmp_path / "plan.toml"))
+    assert from_file.dataset.source == "study1.csv"
+    assert [f.criterion for f in from_file.fits] == [f.criterion for f in result.fits]
+    assert from_file.scores.equals(result.scores)
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".parquet"])
+def test_other_formats_give_the_same(tmp_path, result, suffix):
+    frame = twin_data("study1")
+    path = tmp_path / f"data{suffix}"
+    frame.write_parquet(path) if suffix == ".parquet" else frame.write_csv(path, separator="\t")
+    plan = twin_plan("study1", file=path.name).in_folder(tmp_path)
+    assert [f.criterion for f in dl.run(plan).fits] == [f.criterion for f in result.fits]
+
+
+@pytest.mark.parametrize("kind", ["to_pandas", "to_arrow"])
+def test_other_frames_give_the_same(result, kind):
+    frame = getattr(twin_data("study1"), kind)()
+    assert [f.criterion for f in dl.run(twin_plan("study1"), frame).fits] == [f.criterion for f in result.fits]
+
+
+def test_fits_come_in_the_plans_order():
+    plan = twin_plan("study1")
+    plan = plan.model_copy(update={"models": plan.models.model_copy(update={"run": (3, 1)})})
+    result = dl.run(plan, twin_data("study1"))
+    assert [len(f.spec.fixed) for f in result.fits] == [16, 2]
+    assert result.tables["fixed_effects"]["model"].unique(maintain_order=True).to_list() == [3, 1]
+
+
+def test_the_tables_hold_the_numbers_of_the_fits(result):
+    table = result.tables["fixed_effects"].filter(model=3).drop("model")
+    assert table.equals(dl.coefficients(result.fits[2]))
+    assert result.tables["criteria"]["criterion"].to_list() == [f.criterion for f in result.fits]
+
+
+def test_predictors_are_centred_over_dyads_not_over_rows(result):
+    # At mean predictors, Model 3's intercept is the outcome at the first session of the average dyad. The dyads'
+    # means, not the rows', are the reference: the same model by hand.
+    scores = result.scores
+    dyads = scores.select(
+        "dyad",
+        *((pl.col(c) - pl.col(c).mean()).alias(c) for c in ("baseline", "convergence", "development")),
+        *((pl.col(c) - pl.col(c).mean()).alias(c) for c in ("early_patient", "early_therapist", "early_discrepancy")),
+    )
+    frame = twin_data("study1").join(dyads, on="dyad").with_columns(time=pl.col("session") - 1)
+    formula = "bdi ~ time*(baseline+early_patient+early_therapist+early_discrepancy+development*convergence)"
+    by_hand = dl.fit(f"{formula} + (time | dyad)", frame)
+    assert by_hand.criterion == pytest.approx(result.fits[2].criterion, rel=1e-12)
+
+
+def test_covariates_enter_models_2_and_3(result):
+    frame = twin_data("study1").with_columns(ipt=(pl.col("arm") == "IPT").cast(pl.Int64))
+    plan = twin_plan("study1")
+    plan = plan.model_copy(update={"columns": plan.columns.model_copy(update={"covariates": ("ipt",)})})
+    fits = dl.run(plan, frame).fits
+    assert "ipt" not in fits[0].design.terms
+    for fitted in fits[1:]:
+        assert {"ipt", "time:ipt"} <= set(fitted.design.terms)
+
+
+def test_a_plan_without_data_says_so():
+    plan = twin_plan("study1").model_copy(update={"data": None})
+    with pytest.raises(dl.PlanError, match="names no data file"):
+        dl.run(plan)
+
+
+def test_the_report_is_one_whole_file(tmp_path, result):
+    path = dl.write_report(result, tmp_path / "report.html")
+    page = path.read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>") or page.startswith("<!doctype html>")
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert "D001" not in page  # no dyad's label in a report that may be shared
+
+
+def test_reports_of_other_kinds_and_places_are_refused(tmp_path, result):
+    with pytest.raises(dl.PlanError, match=r"written as \.html"):
+        dl.write_report(result, tmp_path / "report.docx")
+    with pytest.raises(dl.PlanError, match="does not exist"):
+        dl.write_report(result, tmp_path / "no" / "report.html")
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
+    path = write_whole(tmp_path / "report.html", b"old")
+    with pytest.raises(TypeError):
+        write_whole(path, "not bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
