@@ -1,7 +1,7 @@
 """Does every fit end at the lowest criterion? Simulated data sets against random restarts and against lme4.
 
-``make certify``, or ``python benchmarks/certify_optimum.py [number of data sets]``. Prints one row per kind of data set;
-exit status 1 if a fit raised, was not certified, or is worse than a rival by more than 1e-7. lme4 takes part where
+``make certify``, or ``python benchmarks/certify_optimum.py [number of data sets]``. Prints one row per kind of data
+set; exit status 1 if a fit raised, was not certified, or is worse than a rival by more than 1e-7. lme4 takes part where
 ``Rscript`` is there.
 """
 
@@ -23,7 +23,7 @@ from dyadline.engine.optimize import minimise
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
-import seed_shaped
+import seed_shaped  # noqa: E402
 
 LIMIT = 1e-7
 RESTARTS = 10

@@ -34,9 +34,7 @@ def truth(study: str) -> dict[str, float]:
     """Generating value of every parameter of Model 3 under the names of the tables."""
     given = parameters(study)["outcome"]
     values = {term: given["fixed"][key] for term, key in TERMS.items()}
-    values |= {
-        "time" if key == "intercept" else f"time:{term}": given["slope"][key] for term, key in TERMS.items()
-    }
+    values |= {"time" if key == "intercept" else f"time:{term}": given["slope"][key] for term, key in TERMS.items()}
     random = given["random"]
     return values | {
         "variance of intercepts": random["intercept"],
@@ -72,7 +70,9 @@ def main(seeds: int) -> None:
     for study in ("study1", "study2"):
         drawn = list(estimates(study, range(1, seeds + 1)))
         print(f"\n### {study}, Model 3, {seeds} seeds\n")
-        print("| parameter | generating | mean estimate | Monte-Carlo SE | distance in SE | mean SE | SD of estimates |")
+        print(
+            "| parameter | generating | mean estimate | Monte-Carlo SE | distance in SE | mean SE | SD of estimates |"
+        )
         print("|---|---|---|---|---|---|---|")
         outside = 0
         for name, value in truth(study).items():

@@ -1,4 +1,4 @@
-"""One thread for linear algebra: the matrices are tiny, and threads that wait for each other on a busy machine cost minutes."""
+"""One thread for linear algebra: matrices are tiny, and on a busy machine threads that wait cost minutes."""
 
 import os
 

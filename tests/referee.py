@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -176,7 +177,7 @@ def extrapolated(coarse_to_fine: Sequence[np.ndarray]) -> np.ndarray:
     table = list(coarse_to_fine)
     for order in range(1, len(table)):
         factor = 4.0**order
-        table = [(factor * fine - coarse) / (factor - 1.0) for coarse, fine in zip(table, table[1:], strict=False)]
+        table = [(factor * fine - coarse) / (factor - 1.0) for coarse, fine in pairwise(table)]
     return table[0]
 
 

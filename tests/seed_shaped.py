@@ -1,7 +1,7 @@
 """Simulated data sets in the shape of a therapy study, many of them at the edge of what can be estimated.
 
-Dyads with sessions, drop-out and skipped forms, two predictors of the dyad; the truth is inside, has no slope variance, a
-perfect correlation, or no variance between dyads at all. `data_set(number)` is reproducible.
+Dyads with sessions, drop-out and skipped forms, two predictors of the dyad; the truth is inside, has no slope
+variance, a perfect correlation, or no variance between dyads at all. `data_set(number)` is reproducible.
 """
 
 from __future__ import annotations

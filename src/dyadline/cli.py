@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,12 +19,15 @@ from dyadline import __version__
 from dyadline.errors import DyadlineError, Finding, PlanError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from dyadline.result import AnalysisResult
 
 app = typer.Typer(
     help="Alliance convergence and outcome: from session ratings to scores, models and a report.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain help and usage errors: boxes would take a fifth of a second to import
     pretty_exceptions_enable=False,  # a pretty traceback would print the values of local variables: patient data
 )
 
@@ -67,7 +70,7 @@ def demo(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Run a bundled synthetic study from data to report: no file needed."""
+    """Run a bundled synthetic study, from data to report."""
     from dyadline.plan.document import plan_text, read_plan
     from dyadline.studies.twins import twin_file, twin_plan
     from dyadline.workflow import run, write_whole
@@ -88,7 +91,10 @@ def new(
     out: Annotated[Path | None, typer.Option(help="Plan to write; beside the data by default.")] = None,
     force: Force = False,
 ) -> None:
-    """Guess which column is which and write a commented plan."""
+    """Write a commented plan for a data file.
+
+    Which column is which is guessed from names and values, and printed.
+    """
     from dyadline.data.read import read_frame
     from dyadline.data.recognise import recognise
     from dyadline.plan.document import plan_text
@@ -113,7 +119,10 @@ def new(
 
 @app.command()
 def check(plan: PlanFile, json: Json = False) -> None:
-    """Read and validate plan and data, say what would be done and what was found; fit nothing."""
+    """Check plan and data and say what would be done.
+
+    Everything that was noticed in the data is printed; nothing is fitted.
+    """
     from dyadline.plan.document import read_plan
     from dyadline.plan.recipes import outcome_model
     from dyadline.plan.scores import describe_operationalisation
@@ -156,7 +165,7 @@ def run(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Carry out a plan: scores, models, tables as CSV and the report."""
+    """Carry out a plan: scores, models, tables, report."""
     from dyadline.plan.document import plan_text, read_plan
     from dyadline.workflow import run as carry_out
     from dyadline.workflow import write_whole
@@ -181,7 +190,7 @@ def fit_command(
     criteria: Annotated[str, typer.Option(help="spss, lme4, nlme or sas.")] = "spss",
     json: Json = False,
 ) -> None:
-    """Fit one mixed model given as a formula in lme4's notation."""
+    """Fit one mixed model from a formula as in lme4."""
     from dyadline.data.read import read_frame
     from dyadline.inference.coefficients import coefficients
     from dyadline.inference.criteria import information_criteria
@@ -209,9 +218,9 @@ def fit_command(
     if json:
         _print_json({**facts, **{name: table.to_dicts() for name, table in tables.items()}})
     else:
-        from dyadline.report.text import print_fit
+        from dyadline.report.text import fit_tables
 
-        print_fit(facts, tables)
+        _console(lambda width: fit_tables(facts, tables, width=width))
     if not fitted.converged:
         typer.echo("dyadline: the optimum is not certified; do not report these numbers as they are.", err=True)
         raise typer.Exit(1)
@@ -225,7 +234,7 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="File to write (csv or parquet); standard output if none.")] = None,
     force: Force = False,
 ) -> None:
-    """Draw a synthetic study from the simulator behind the bundled ones."""
+    """Draw a synthetic study, like the bundled ones."""
     from io import BytesIO
 
     from dyadline.studies.twins import simulate as draw
@@ -250,7 +259,7 @@ def simulate(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of the plan, for editors and programs."""
+    """Print the JSON Schema of the plan."""
     from dyadline.plan.document import plan_schema
 
     _print_json(plan_schema())
@@ -286,9 +295,9 @@ def _answer(result: AnalysisResult, folder: Path, *, json: bool) -> None:
         tables = {name: table.to_dicts() for name, table in result.tables.items()}
         _print_json({"title": result.plan.title, **tables, "findings": [_finding(f) for f in result.findings]})
         return
-    from dyadline.report.text import print_main_table
+    from dyadline.report.text import main_table
 
-    print_main_table(result)
+    _console(lambda width: main_table(result, width=width))
     _echo_findings(result.findings, notes=False)
     typer.echo(f"\nReport: {folder / 'report.html'}\nTables: {folder / 'tables'}")
 
@@ -327,6 +336,14 @@ def _print_json(value: Any) -> None:
         return [plain(inner) for inner in item] if isinstance(item, list | tuple) else item
 
     typer.echo(json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _console(text: Callable[[int], Text]) -> None:
+    """Print a table on standard output, as wide as the terminal is."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(text(max(80, console.width)))
 
 
 @contextmanager

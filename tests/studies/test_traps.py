@@ -82,4 +82,5 @@ def test_models_on_the_same_rows_by_maximum_likelihood_can_be_compared():
 def test_near_collinearity_is_named():
     result = dl.run(twin_plan("study2"), twin_data("study2"))
     words = [f.words for f in result.findings if f.code == "near-collinearity"]
-    assert words and "early_patient" in words[0]
+    assert words
+    assert "early patient" in words[0]

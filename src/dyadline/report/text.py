@@ -199,19 +199,3 @@ def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, 
     if facts["singular"]:
         said.append("on the boundary: a variance is zero or random effects are linearly dependent")
     return Text.assemble(render_text(table, width=width), fill("; ".join(said) + ".", width))
-
-
-def print_main_table(result: AnalysisResult) -> None:
-    """Write the models side by side to standard output, as wide as the terminal is."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(main_table(result, width=max(80, console.width)))
-
-
-def print_fit(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> None:
-    """Write one fit to standard output, as wide as the terminal is."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(fit_tables(facts, tables, width=max(80, console.width)))

@@ -44,6 +44,10 @@ def traps(
     )
 
 
+def _number(value: float, decimals: int = 3) -> str:
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
 def _synthetic(plan: AnalysisPlan) -> Iterator[Finding]:
     if plan.data is not None and plan.data.synthetic:
         yield Finding(
@@ -103,7 +107,8 @@ def _transform(scoring: Scoring, plan: AnalysisPlan) -> Iterator[Finding]:
             code="transform-does-not-help",
             level="note",
             words=f"The transform takes the score further from a normal distribution: skewness "
-            f"{before['skewness']:.2f} before and {after['skewness']:.2f} after it. A predictor need not be normal.",
+            f"{_number(before['skewness'], 2)} before and {_number(after['skewness'], 2)} after it. A predictor need "
+            "not be normal.",
             way_out='Use transform = "none", or keep it to follow the published method.',
         )
 
@@ -134,8 +139,9 @@ def _noise_floor(scoring: Scoring, plan: AnalysisPlan) -> Iterator[Finding]:
         code="noise-floor",
         level="note" if inside else "warning",
         words=f"An {how.discrepancy} discrepancy cannot fall below its noise. If no dyad's true gap had changed, "
-        f"studies like this one would have a mean score (before the transform) of {simulated.null_mean:.3f}, 95 % of "
-        f"them between {simulated.null_low:.3f} and {simulated.null_high:.3f}; here it is {mean:.3f}, "
+        f"studies like this one would have a mean score (before the transform) of {_number(simulated.null_mean)}, "
+        f"95% of them between {_number(simulated.null_low)} and {_number(simulated.null_high)}; "
+        f"here it is {_number(mean)}, "
         + (
             "which is what no convergence on average looks like."
             if inside
@@ -151,11 +157,14 @@ def _near_collinear(tables: Mapping[str, pl.DataFrame]) -> Iterator[Finding]:
         high = vif.filter((pl.col("model") == row["model"]) & (pl.col("vif") > HIGH_VIF))
         if row["condition_number"] <= HIGH_CONDITION and high.is_empty():
             continue
-        named = ", ".join(f"{r['term']} (VIF {r['vif']:.1f})" for r in high.to_dicts()) or "several predictors"
+        named = ", ".join(
+            f"{r['term'].replace('_', ' ').replace(':', ' × ')} (VIF {r['vif']:.1f})" for r in high.to_dicts()
+        )
         yield Finding(
             code="near-collinearity",
             level="warning",
-            words=f"Model {row['model']}: predictors that nearly repeat each other: {named}; condition number "
+            words=f"Model {row['model']}: predictors that nearly repeat each other: "
+            f"{named or 'several of them'}; condition number "
             f"{row['condition_number']:.1f}. Their separate coefficients have large standard errors.",
             way_out='Consider early_discrepancy = "absolute" or "none".',
         )
