@@ -23,13 +23,14 @@ check: $(VENV)/.ready-dev
 unit: $(VENV)/.ready-dev
 	$(BIN)/pytest
 
-certify: $(VENV)/.ready-dev                ## thousands of data sets; writes docs/certificate.md
-	$(BIN)/python benchmarks/certify.py
+certify: $(VENV)/.ready-dev                ## 1,000 data sets against restarts and lme4; 200 seeds of each twin
+	$(BIN)/python benchmarks/certify_optimum.py
+	$(BIN)/python benchmarks/recovery.py
 
 bench: $(VENV)/.ready-bench                ## ratios against other programs, in one run
 	$(BIN)/python benchmarks/bench.py
 
-oracles:                                   ## needs R with lme4, lmerTest, nlme and jsonlite
+oracles:                                   ## needs R with lme4, lmerTest and nlme
 	Rscript tests/oracles/oracles.R
 
 $(VENV)/bin/python:

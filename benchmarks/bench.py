@@ -1,7 +1,8 @@
 """How fast, in one run beside other programs: medians, ratios and goals as one table.
 
 ``make bench``, or ``python benchmarks/bench.py``. Model 3's shape: 96 dyads × 14 sessions, 10 % missing, 14 fixed
-effects, random intercept and slope. statsmodels and R's lme4/lmerTest take part where they are installed; R is timed inside R.
+effects, random intercept and slope. statsmodels and R's lme4/lmerTest take part where they are installed; R is
+timed inside R.
 """
 
 from __future__ import annotations

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dyadline.scoring.score import score
 from dyadline.data.dataset import make_dataset
 from dyadline.inference.coefficients import coefficients
 from dyadline.inference.variance import variance_components
 from dyadline.model.fit import fit
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.recipes import outcome_model
+from dyadline.scoring.score import score
 from dyadline.studies.outcome import outcome_frame, predictors
 from dyadline.studies.twins import parameters, simulate, twin_plan
 

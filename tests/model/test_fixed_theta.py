@@ -31,9 +31,7 @@ def at_fixed(fit: Fit, D: list[np.ndarray]) -> tuple[float, np.ndarray, float]:
     return _in_units(made, solution, fit.method), beta, made.response_scale**2 * there.rss
 
 
-def tolerance(answer: answers.Answer) -> float:
-    """1e-11; where a group's signal is a million times the error variance, six digits are lost to cross-products."""
-    return 1e-6 if answer["data"] == "extreme_icc" else 1e-11
+EXACT = 1e-11
 
 
 @pytest.mark.parametrize("answer", FITS, ids=lambda a: a["label"])
@@ -42,8 +40,8 @@ def test_lme4(answer):
     for at in answer["fixed_theta"]:
         D = answers.relative(answer, at["theta"])
         criterion, _, rss = at_fixed(fit, D)
-        assert criterion == pytest.approx(at["criterion"], rel=tolerance(answer))
-        assert rss == pytest.approx(at["rss"], rel=tolerance(answer))
+        assert criterion == pytest.approx(at["criterion"], rel=EXACT)
+        assert rss == pytest.approx(at["rss"], rel=EXACT)
 
 
 @pytest.mark.parametrize("answer", FITS, ids=lambda a: a["label"])
@@ -57,11 +55,8 @@ def test_referee(answer):
         random.append([root @ root.T for root in roots])
     for D in [answers.relative(answer, at["theta"]) for at in answer["fixed_theta"]] + random:
         criterion, beta, rss = at_fixed(fit, D)
-        rel = tolerance(answer)
-        assert criterion == pytest.approx(referee.criterion(y, X, blocks, D, answer["method"]), rel=rel)
-        assert rss == pytest.approx(referee.rss(y, X, blocks, D), rel=rel)
+        assert criterion == pytest.approx(referee.criterion(y, X, blocks, D, answer["method"]), rel=EXACT)
+        assert rss == pytest.approx(referee.rss(y, X, blocks, D), rel=EXACT)
         there = referee.solve(y, X, blocks, D)
         std_error = np.sqrt(np.diag(there.covariance) * there.rss / len(y))
-        if answer["data"] == "quadratic":  # at D = I, t² dwarfs the error variance; lme4 loses as much
-            rel = 1e-10
-        assert (np.abs(beta - there.beta) <= rel * np.maximum(np.abs(there.beta), std_error)).all()
+        assert (np.abs(beta - there.beta) <= EXACT * np.maximum(np.abs(there.beta), std_error)).all()

@@ -45,12 +45,6 @@ def component(fit: dl.Fit, group: str, term1: str | None, term2: str | None) -> 
     raise AssertionError(f"no component {group} {term1} {term2}")
 
 
-def close(answer: answers.Answer) -> float:
-    """How closely two criteria at the same optimum agree: sums of squares over a residual variance that is a
-    millionth of the total carry six digits less."""
-    return 1e-5 if answer["data"] == "extreme_icc" else 1e-7
-
-
 @every
 def test_counts_terms_and_ending(answer):
     fit = fitted(answer)
@@ -64,7 +58,7 @@ def test_counts_terms_and_ending(answer):
 def test_criterion_is_not_above_lme4(answer):
     assert fitted(answer).criterion <= answer["criterion"] + 1e-7
     # and not below what is possible: both are at the same optimum
-    assert fitted(answer).criterion == pytest.approx(answer["criterion"], abs=close(answer))
+    assert fitted(answer).criterion == pytest.approx(answer["criterion"], abs=1e-7)
 
 
 @every
@@ -108,9 +102,9 @@ def test_satterthwaite_freedom_is_lmer_tests(answer):
 @every
 def test_criteria_of_the_lme4_convention(answer):
     row = dl.information_criteria(fitted(answer), convention="lme4").to_dicts()[0]
-    assert row["criterion"] == pytest.approx(-2 * answer["log_lik"], abs=close(answer))
-    assert row["aic"] == pytest.approx(answer["aic"], abs=close(answer))
-    assert row["bic"] == pytest.approx(answer["bic"], abs=close(answer))
+    assert row["criterion"] == pytest.approx(-2 * answer["log_lik"], abs=1e-7)
+    assert row["aic"] == pytest.approx(answer["aic"], abs=1e-7)
+    assert row["bic"] == pytest.approx(answer["bic"], abs=1e-7)
 
 
 @pytest.mark.parametrize("answer", [a for a in FITS if "nlme" in a], ids=lambda a: a["label"])

@@ -2,8 +2,9 @@
 
 With `P_k = (I + D C_k)⁻¹`, `Q = P D` and `S = C P` (so that D may be singular):
 
-    W = [X y]'V⁻¹[X y] = E − Σ_k Q_k : M_k          log|V| = Σ_k n_k log|I + D C_k|
+    W = [X y]'V⁻¹[X y] = R + Σ_k (C_k⁺ − Q_k) : M_k   log|V| = Σ_k n_k log|I + D C_k|
     ∂_i W = −Σ (P Δ_i P') : M                        ∂²_ij W = Σ (P Δ_i S Δ_j P' + P Δ_j S Δ_i P') : M
+    C⁻¹ − Q = P C⁻¹ where C has full rank, a sum of positive terms
     ∂_i log|V| = Σ n_k tr(S Δ_i)                     ∂²_ij log|V| = −Σ n_k tr(S Δ_i S Δ_j)
 
 REML: `log|V| + log|X'V⁻¹X| + (n−p)(1 + log(2π rss/(n−p)))`; ML without the middle term and with n.
@@ -13,9 +14,10 @@ Notation of Bates et al. (2015), J. Stat. Softw. 67(1), on moments.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dyadline.engine.covariance import Structure
 from dyadline.engine.moments import Array, Moments, lower
@@ -124,13 +126,13 @@ def evaluate(moments: Moments, structure: Structure, relative: Array) -> Evaluat
     pairs = (u_k[first] @ s_k) @ u_k[second].swapaxes(-1, -2)
     weights = np.concatenate(
         [
-            (p_k @ relative)[None],
+            _between(moments, p_k, relative)[None],
             u_k @ p_k.swapaxes(-1, -2),
             pairs + pairs.swapaxes(-1, -2),
         ]
     )
     contracted = moments.contract(weights)
-    w = moments.total - contracted[0]
+    w = moments.within + contracted[0]
     d_w = -contracted[1 : nb + 1]
     dd_w = contracted[nb + 1 :]
 
@@ -170,6 +172,12 @@ def evaluate(moments: Moments, structure: Structure, relative: Array) -> Evaluat
         dd_log_v=dd_log_v,
         dd_log_xx=dd_log_xx,
     )
+
+
+def _between(moments: Moments, p_k: NDArray[np.floating[Any]], relative: Array) -> Array:
+    """`C⁺ − Q`, (K, q, q): how much of a group's own least-squares fit counts as information."""
+    weights = np.where(moments.full[:, None, None], p_k @ moments.inverse, moments.inverse - p_k @ relative)
+    return np.asarray((weights + weights.swapaxes(-1, -2)) / 2.0)
 
 
 def _symmetric(packed: Array, size: int) -> Array:

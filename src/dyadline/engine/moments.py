@@ -1,7 +1,9 @@
 """One pass over the rows: the cross-products that the likelihood needs, and nothing else.
 
-For group j with rows X_j (n_j × p), y_j and Z_j (n_j × q) these are `C = Z'Z`, `a = Z'[X y]` and
-`E = Σ [X y]'[X y]`. Groups with the same C form a *cell*; within a cell the likelihood sees only the
+For group j with rows X_j (n_j × p), y_j and Z_j (n_j × q) these are `C = Z'Z`, `a = Z'[X y]`,
+`E = Σ [X y]'[X y]` and the part of E that is left within groups, `R = Σ (E_j − a'C⁺a)`, taken from the rows'
+residuals: where groups differ a thousand times more than rows within them, `E − a'Qa` would cancel, and
+`R + a'(C⁺ − Q)a` does not. Groups with the same C form a *cell*; within a cell the likelihood sees only the
 sum of the outer products of a, so that after this pass its cost does not depend on the number of rows,
 and with repeated designs not on the number of groups either.
 """
@@ -34,8 +36,12 @@ class Moments:
         Number of rows n.
     total
         `E`, (p+1, p+1): cross-products of the fixed columns and, last, the response.
-    gram
-        `C_k`, (K, q, q), one per cell.
+    within
+        `R`, (p+1, p+1): the same after each group's least-squares fit on its random columns.
+    gram, inverse
+        `C_k` and its (pseudo-)inverse `C_k⁺`, (K, q, q), one per cell.
+    full
+        Whether C_k has full rank, (K,).
     counts
         Groups per cell, (K,).
     cell
@@ -49,7 +55,10 @@ class Moments:
 
     n_rows: int
     total: Array
+    within: Array
     gram: Array
+    inverse: Array
+    full: NDArray[np.bool_]
     counts: Array
     cell: Index
     products: Array
@@ -129,6 +138,8 @@ def moments(columns: Array, random: Array, starts: Index) -> Moments:
         gram[:, r, : r + 1] = np.add.reduceat(random[:, : r + 1] * random[:, r, None], starts, axis=0)
         gram[:, : r + 1, r] = gram[:, r, : r + 1]
     first, cell, counts = _same_designs(gram)
+    inverse, full = _pseudo_inverse(gram[first])
+    left = columns - _fitted(random, inverse[cell] @ products, starts)
     cells = len(first)
     r_pairs, c_pairs = q * (q + 1) // 2, width * (width + 1) // 2
     cost_by_cell, cost_by_group = cells * r_pairs * c_pairs, len(starts) * q * width * (q + width)
@@ -136,12 +147,31 @@ def moments(columns: Array, random: Array, starts: Index) -> Moments:
     return Moments(
         n_rows=n,
         total=columns.T @ columns,
+        within=left.T @ left,
         gram=gram[first],
+        inverse=inverse,
+        full=full,
         counts=counts.astype(np.float64),
         cell=cell,
         products=products,
         packed=_summed_outer_products(products, cell, cells) if small and cost_by_cell <= cost_by_group else None,
     )
+
+
+def _pseudo_inverse(gram: Array) -> tuple[Array, NDArray[np.bool_]]:
+    values, vectors = np.linalg.eigh(gram)
+    there = values > 1e-10 * np.maximum(values[:, -1:], 1e-300)
+    reciprocal = np.where(there, 1.0 / np.where(there, values, 1.0), 0.0)
+    return (vectors * reciprocal[:, None, :]) @ vectors.swapaxes(-1, -2), there.all(axis=1)
+
+
+def _fitted(random: Array, coefficients: Array, starts: Index) -> Array:
+    """Rows of `Z_j C_j⁺ a_j`, (n, p+1)."""
+    sizes = np.diff(np.append(starts, len(random)))
+    result = random[:, 0, None] * np.repeat(coefficients[:, 0], sizes, axis=0)
+    for r in range(1, random.shape[1]):
+        result += random[:, r, None] * np.repeat(coefficients[:, r], sizes, axis=0)
+    return np.asarray(result)
 
 
 def _same_designs(gram: Array) -> tuple[Index, Index, Index]:

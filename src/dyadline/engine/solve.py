@@ -135,18 +135,14 @@ def _moment_estimate(problem: Problem) -> Array:
     beta = np.linalg.lstsq(moments.total[:p, :p], moments.total[:p, p], rcond=None)[0]
     v = np.append(-beta, 1.0)
     products = moments.residual_products(v)
-    values, vectors = np.linalg.eigh(moments.gram)
-    full = values[:, 0] > 1e-8 * np.maximum(values[:, -1], 1e-300)
-    total = float(v @ moments.total @ v)
-    inverse = np.zeros_like(moments.gram)
-    inverse[full] = (vectors[full] / values[full][:, None, :]) @ vectors[full].swapaxes(-1, -2)
+    full, inverse = moments.full, moments.inverse
     groups = float(moments.counts[full].sum())
-    within = total - float(np.einsum("krs,krs->", inverse, products))
+    within = float(v @ moments.within @ v)
     freedom = moments.n_rows - q * groups - p
     if groups < q + 2 or freedom < 1 or within <= 0:
         return np.eye(q)
     sigma2 = within / freedom
-    lines = (inverse @ products @ inverse).sum(axis=0) / groups
+    lines = (inverse[full] @ products[full] @ inverse[full]).sum(axis=0) / groups
     errors = np.tensordot(moments.counts[full], inverse[full], axes=1) / groups
     estimate = lines / sigma2 - errors
     rows, columns = structure.entries
@@ -223,7 +219,7 @@ def _refuse_no_variation(problem: Problem) -> None:
 
 
 def _refuse_no_residual(problem: Problem, evaluation: Evaluation) -> None:
-    if evaluation.rss <= 1e-10 * float(problem.moments.total[-1, -1]) or not np.isfinite(evaluation.rss):
+    if evaluation.rss <= NO_RESIDUAL * float(problem.moments.total[-1, -1]) or not np.isfinite(evaluation.rss):
         raise FitError(
             "The random effects explain the outcome without any remainder, so there is no residual variance",
             way_out="Use fewer random effects, or check whether the outcome was computed from the time",
