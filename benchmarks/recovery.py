@@ -1,6 +1,6 @@
 """Do simulator and analysis together give back the twins' outcome parameters? Several hundred seeds.
 
-Usage: python benchmarks/recovery.py [seeds]. Prints, per study and parameter of Model 3, the generating value,
+Usage: python benchmarks/recovery.py [seeds [dyads]]. Prints, per study and parameter of Model 3, the generating value,
 the mean estimate, its Monte-Carlo standard error, their distance in standard errors, the mean standard error
 that the model reports and the standard deviation of the estimates.
 """
@@ -51,13 +51,13 @@ def recovery_plan(study: str) -> AnalysisPlan:
     return plan.model_copy(update={"columns": plan.columns.model_copy(update={"baseline": baseline})})
 
 
-def estimates(study: str, seeds: range) -> Iterator[dict[str, tuple[float, float]]]:
+def estimates(study: str, seeds: range, dyads: int | None = None) -> Iterator[dict[str, tuple[float, float]]]:
     """Estimate and standard error of each parameter, seed by seed."""
     plan = recovery_plan(study)
     spec = outcome_model(3, plan)
     names = ("variance of intercepts", "covariance", "variance of slopes", "residual variance")
     for seed in seeds:
-        dataset = make_dataset(simulate(study, seed=seed), plan)
+        dataset = make_dataset(simulate(study, seed=seed, dyads=dyads), plan)
         scoring = score(dataset, plan, simulations=False)
         fitted = fit(spec, outcome_frame(dataset, scoring, plan, predictors([spec])))
         found = {r["term"]: (r["estimate"], r["std_error"]) for r in coefficients(fitted).to_dicts()}
@@ -66,10 +66,10 @@ def estimates(study: str, seeds: range) -> Iterator[dict[str, tuple[float, float
         yield found
 
 
-def main(seeds: int) -> None:
+def main(seeds: int, dyads: int | None = None) -> None:
     for study in ("study1", "study2"):
-        drawn = list(estimates(study, range(1, seeds + 1)))
-        print(f"\n### {study}, Model 3, {seeds} seeds\n")
+        drawn = list(estimates(study, range(1, seeds + 1), dyads))
+        print(f"\n### {study}, Model 3, {seeds} seeds{f' of {dyads} dyads' if dyads else ''}\n")
         print(
             "| parameter | generating | mean estimate | Monte-Carlo SE | distance in SE | mean SE | SD of estimates |"
         )
@@ -89,4 +89,4 @@ def main(seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main(*(int(word) for word in sys.argv[1:3] or ["200"]))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+import dyadline as dl
 
 SCRIPT = Path(__file__).resolve().parents[1] / "../shared/acceptance/fits.py"
 
@@ -49,3 +52,27 @@ def test_the_parser_of_the_last_line():
     worst = largest_deviations(line)
     assert worst["estimate"] == 1e-5
     assert worst["criterion"] == 0.0
+
+
+def test_random_effects_of_the_two_level_reference_fits(capsys):
+    """Variances and covariances, which the contract leaves out; boundary fits too, where all of ours are unique."""
+    module = contract()
+    with open(module.DATA / "reference_fits.csv", newline="") as handle:
+        rows = [r for r in csv.DictReader(handle) if r["kind"] in ("variance", "covariance") and "lme4" in r["source"]]
+    rows = [r for r in rows if (r["dataset"], r["model"]) not in module.THREE and "pipeline" not in r["model"]]
+    worst, fits = 0.0, {}
+    for row in rows:
+        key = row["dataset"], row["model"]
+        if key not in fits:
+            fit = dl.fit(row["formula"], module.derive(*key), method=row["method"])
+            fits[key] = {
+                frozenset(filter(None, (c["term1"], c["term2"]))): c["estimate"]
+                for c in dl.variance_components(fit).to_dicts()
+            }
+        found = fits[key][frozenset(row["parameter"].split(":", 1)[1].split(","))]
+        scale = max(abs(float(row["value"])), 1e-4 * max(abs(v) for v in fits[key].values()))
+        worst = max(worst, abs(found - float(row["value"])) / scale)
+    with capsys.disabled():
+        print(f"\n{len(rows)} variances and covariances in {len(fits)} models; largest relative deviation {worst:.1e}")
+    assert len(rows) > 80
+    assert worst < 1e-4
