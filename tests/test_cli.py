@@ -176,6 +176,9 @@ def test_wrong_data_get_one_sentence_and_status_3(study, what, words):
         (("simulate", "study1", "--dyads", "2"), 2, "at least 10"),
         (("fitt", "x"), 2, "fit"),
         (("run",), 2, "PLAN"),
+        (("simulate", "study1", "--out", "nowhere/s.csv"), 2, "'s.csv' cannot be written"),
+        (("run", "study1.toml", "--out", "study1.csv/results"), 2, "cannot be made"),
+        (("run", "study1.toml", "--out", "study1.csv"), 2, "is a file, not a folder"),
     ],
 )
 def test_wrong_calls_get_status_and_words(study, words, status, said):

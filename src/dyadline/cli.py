@@ -270,20 +270,23 @@ def _free(folder: Path, *, force: bool) -> None:
         raise PlanError(f"{folder.name!r} is a file, not a folder", way_out="Name another with --out")
     if not force and folder.is_dir() and any(folder.iterdir()):
         raise PlanError(
-            f"The folder {folder.name!r} is not empty; nothing was written", way_out="Use --out for another, or --force"
+            f"The folder {folder.resolve().name!r} is not empty; nothing was written",
+            way_out="Use --out for another, or --force",
         )
 
 
 def _folder(folder: Path, *, force: bool) -> None:
+    from dyadline.workflow import make_folder
+
     _free(folder, force=force)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
 
 
 def _write(result: AnalysisResult, folder: Path) -> None:
     """Report and tables."""
-    from dyadline.workflow import write_report, write_whole
+    from dyadline.workflow import make_folder, write_report, write_whole
 
-    (folder / "tables").mkdir(exist_ok=True)
+    make_folder(folder / "tables")
     for name, table in result.tables.items():
         write_whole(folder / "tables" / f"{name}.csv", table.write_csv().encode())
     with _progress("Writing the report"):

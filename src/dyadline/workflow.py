@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from dyadline.data.dataset import Dataset, make_dataset
@@ -106,11 +107,33 @@ def write_report(result: AnalysisResult, path: str | Path) -> Path:
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file under a temporary name beside it, then rename it."""
+    """Write a file under a temporary name beside it, then rename it.
+
+    Raises
+    ------
+    PlanError
+        If the system does not let it be written; what was there before is still there.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         unfinished.write_bytes(content)
         unfinished.replace(path)
+    except OSError as error:
+        raise PlanError(
+            f"{path.name!r} cannot be written: {error.strerror}", way_out="Choose a folder that exists and is yours"
+        ) from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     return path
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it; errors as in `write_whole`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlanError(
+            f"The folder {folder.name!r} cannot be made: {error.strerror}", way_out="Choose another with --out"
+        ) from None
+    return folder

@@ -71,6 +71,13 @@ def test_every_superfluous_term_is_named():
     assert "a = x" in str(caught.value) and "b = 4·(Intercept)" in str(caught.value)
 
 
+def test_products_of_a_superfluous_term_are_not_told_again():
+    frame = study().with_columns(z=2 * pl.col("x"))
+    with pytest.raises(dl.FitError) as caught:
+        dl.fit("y ~ t * (x + z) + (1 | g)", frame)
+    assert str(caught.value) == "The fixed effects repeat each other: z = 2·x. Leave one of the named terms out."
+
+
 def test_nearly_collinear_columns_are_fitted():
     rng = np.random.default_rng(1)
     frame = study().with_columns(z=pl.col("x") + 1e-4 * pl.Series(rng.normal(size=96)))

@@ -84,3 +84,16 @@ def test_near_collinearity_is_named():
     words = [f.words for f in result.findings if f.code == "near-collinearity"]
     assert words
     assert "early patient" in words[0]
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (lambda f: f.filter(pl.col("dyad") <= "D006"), "Model 3 has 7 predictors of the dyad, and only 6 dyads"),
+        (lambda f: f.with_columns(bdi_pre=pl.lit(30.0)), "Baseline is the same for all 96 dyads"),
+        (lambda f: f.with_columns(bdi_pre=pl.lit(None, pl.Float64)), "No dyad has an outcome and all predictors"),
+    ],
+)
+def test_too_little_to_answer_with_is_said(frame, words):
+    with pytest.raises(dl.DyadlineError, match=words):
+        dl.run(twin_plan("study1"), frame(twin_data("study1")))

@@ -14,6 +14,10 @@ DEPENDENT = 1e-9
 """Share of a column's length (by orthogonalisation of the rows) below which it is a combination of others."""
 
 
+SHOWN = 3
+"""Combinations in a message at most."""
+
+
 def refuse_collinear(gram: Array, x: Array, terms: tuple[str, ...], to_fixed: Array) -> None:
     """Raise if a column is an exact combination of earlier ones.
 
@@ -47,30 +51,37 @@ def refuse_collinear(gram: Array, x: Array, terms: tuple[str, ...], to_fixed: Ar
     dependent = np.flatnonzero(remainder < DEPENDENT)
     if not len(dependent):
         return
-    words = [_combination(columns, int(number), terms, to_fixed, size) for number in dependent]
+    found = {int(number): _combination(columns, int(number), to_fixed, size) for number in dependent}
+    # Products of a superfluous column are superfluous too; its own combination says it all.
+    told = [n for n, weights in found.items() if not any(weights[m] for m in found if m != n)] or list(found)
+    words = [_equation(n, found[n], terms) for n in told[:SHOWN]]
+    more = f"; and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     raise FitError(
-        "The fixed effects repeat each other: " + "; ".join(words),
-        way_out="Leave one of the named terms out",
+        f"The fixed effects repeat each other: {'; '.join(words)}{more}", way_out="Leave one of the named terms out"
     )
 
 
-def _combination(columns: Array, number: int, terms: tuple[str, ...], to_fixed: Array, size: Array) -> str:
-    """``c = a − b`` in the named columns."""
+def _combination(columns: Array, number: int, to_fixed: Array, size: Array) -> Array:
+    """Weights of the named columns, (p,), whose sum is the column with this number; its own weight is zero."""
     weights = np.linalg.lstsq(columns[:, :number], columns[:, number], rcond=1e-10)[0]
-    null = np.zeros(len(terms))
+    null = np.zeros(len(size))
     null[:number], null[number] = -weights, 1.0
     # Xt·(null/size) = 0 for the standardised columns, hence X·(to_fixed · null/size) = 0 for the named ones.
     named = to_fixed @ (null / size)
-    named = named / named[number]
+    named = -named / named[number]
+    named[number] = 0.0
     named[np.abs(named) < 1e-7] = 0.0
+    return np.asarray(named)
+
+
+def _equation(number: int, weights: Array, terms: tuple[str, ...]) -> str:
+    """``c = a − 2·b``."""
     parts: list[str] = []
-    for term, weight in zip(terms, -named, strict=True):
-        if weight == 0.0 or term == terms[number]:
+    for term, weight in zip(terms, weights, strict=True):
+        if weight == 0.0:
             continue
         value = abs(float(weight))
         times = "" if abs(value - 1.0) < 1e-6 else f"{value:.4g}·"
         sign = ("− " if weight < 0 else "+ ") if parts else ("−" if weight < 0 else "")
         parts.append(f"{sign}{times}{term}")
-    if not parts:
-        return f"{terms[number]} is zero in every row"
-    return f"{terms[number]} = {' '.join(parts)}"
+    return f"{terms[number]} = {' '.join(parts)}" if parts else f"{terms[number]} is zero in every row"

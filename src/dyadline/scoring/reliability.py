@@ -10,7 +10,7 @@ fall below its noise, so it may seem to grow or shrink where nothing does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -98,15 +98,7 @@ def simulate_scores(
             )
             for rater in RATERS
         }
-        return Ratings(
-            dyads=observed.dyads,
-            index=observed.index,
-            time=observed.time,
-            t=observed.t,
-            value=drawn,
-            first=observed.first,
-            last=observed.last,
-        )
+        return replace(observed, value=drawn)
 
     truth: dict[str, list[Array]] = {}
     found: dict[str, list[Array]] = {}
@@ -185,15 +177,7 @@ def _without_noise(ratings: Ratings, lines: dict[str, Lines]) -> Ratings:
         rater: np.where(np.isfinite(ratings.value[rater]), lines[rater].at(ratings.t, ratings.index), np.nan)
         for rater in RATERS
     }
-    return Ratings(
-        dyads=ratings.dyads,
-        index=ratings.index,
-        time=ratings.time,
-        t=ratings.t,
-        value=true,
-        first=ratings.first,
-        last=ratings.last,
-    )
+    return replace(ratings, value=true)
 
 
 def _squared_correlation(truth: list[Array], found: list[Array]) -> float | None:

@@ -95,16 +95,30 @@ def outcome_frame(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan, names:
     whole = dyads.filter(pl.col("dyad").is_in(rows["dyad"].unique().to_list())).drop_nulls()
     if names and whole.height < 3:
         raise DataError(
-            f"Only {whole.height} dyad{'s have' if whole.height != 1 else ' has'} an outcome and all predictors "
+            f"{['No dyad has', 'Only 1 dyad has', 'Only 2 dyads have'][whole.height]} an outcome and all predictors "
             f"({', '.join(names)})",
-            way_out="See which are missing with: dyadline check",
+            way_out="The table of scores and the findings of dyadline check say which are missing",
         )
+    for name in names:
+        if whole[name].n_unique() == 1:
+            raise DataError(
+                f"{name.replace('_', ' ').capitalize()} is the same for all {whole.height} dyads that can be used, "
+                "so it predicts nothing",
+                way_out="Leave it out, or run = [1] only",
+            )
     means = {name: float(whole[name].mean() or 0.0) for name in names}  # type: ignore[arg-type]
     centred = dyads.with_columns(pl.col(name) - mean for name, mean in means.items())
     return rows.join(centred, on="dyad", how="left", maintain_order="left")
 
 
 def _fit(number: int, spec: ModelSpec, frame: pl.DataFrame, method: str, plan: AnalysisPlan) -> Fit:
+    of_dyad = [t for t in spec.fixed if t and all(v.column != "time" for v in t)]
+    dyads = frame.drop_nulls([c for c in spec.columns if c not in OWN])["dyad"].n_unique()
+    if dyads <= len(of_dyad) + 1:
+        raise FitError(
+            f"Model {number} has {len(of_dyad)} predictors of the dyad, and only {dyads} dyads have them all",
+            way_out="Leave this model out of models.run; it needs several dyads per predictor",
+        )
     try:
         return fit(spec, frame, method)
     except FitError as error:
