@@ -103,6 +103,16 @@ def test_fit_for_people(study):
     assert "CBT" in done.stdout  # the reference level is printed
 
 
+def test_dyads_without_a_complete_row_are_named(study):
+    frame = twin_data("study1").with_columns(bdi=pl.when(pl.col("dyad") != "D007").then("bdi"))
+    frame.write_csv(study / "study1.csv")
+    done = call("fit", "bdi ~ session + (1 | dyad)", "study1.csv", "--json", cwd=study)
+    assert json.loads(done.stdout)["groups_lost"] == ["D007"]
+    words = call("fit", "bdi ~ session + (1 | dyad)", "study1.csv", cwd=study).stdout
+    assert "no complete row: D007" in words
+    assert "REML criterion" in words
+
+
 def test_simulate_to_standard_output_and_file(tmp_path):
     done = call("simulate", "study2", "--dyads", 12, "--seed", 3, cwd=tmp_path)
     assert done.returncode == 0

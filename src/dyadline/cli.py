@@ -213,6 +213,7 @@ def fit_command(
         "n_rows": fitted.n_rows,
         "n_groups": fitted.n_groups,
         "n_dropped": fitted.design.n_dropped,
+        "groups_lost": list(fitted.design.lost),
         "reference_levels": {name: levels[0] for name, levels in fitted.design.levels.items()},
     }
     if json:

@@ -187,6 +187,7 @@ def test_one_fit_in_the_terminal(result):
         "n_rows": 1089,
         "n_groups": 96,
         "n_dropped": 4,
+        "groups_lost": ["D007"],
         "singular": False,
         "reference_levels": {"sex": "female"},
     }

@@ -12,7 +12,7 @@ import pytest
 import dyadline as dl
 from dyadline.plan.analysis import ConvergenceSection
 from dyadline.scoring.discrepancy import Gaps, crossings, rate_of_convergence
-from dyadline.scoring.transform import transform
+from dyadline.scoring.transform import normality, transform
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 
@@ -298,3 +298,16 @@ def test_signed_least_squares_against_polyfit():
     ]
     p, t = np.array(slopes).T
     np.testing.assert_allclose(found, -(p - t), atol=1e-12)
+
+
+def test_normality_before_and_after():
+    rng = np.random.default_rng(6)
+    x = rng.gamma(2.0, size=60)
+    from scipy import stats
+
+    before, after = normality(x, np.log(x)).to_dicts()
+    assert before["skewness"] == pytest.approx(stats.skew(x), rel=1e-12)
+    assert (before["mean"], before["sd"]) == pytest.approx((x.mean(), np.std(x, ddof=1)))
+    assert after["shapiro_w"] == pytest.approx(stats.shapiro(np.log(x)).statistic, rel=1e-12)
+    # The test was made for at most 5,000 values.
+    assert normality(rng.normal(size=5001), rng.normal(size=5001))["shapiro_w"].null_count() == 2

@@ -233,9 +233,11 @@ def _histogram(scores: pl.Series, title: str, test: Mapping[str, Any] | None) ->
     ]
     said = ""
     if test is not None:
-        p = p_value(test["shapiro_p"])
-        p = p if p[0] in "<>" else f"= {p}"
-        said = f"skewness {number(test['skewness'])}; W = {proportion(test['shapiro_w'], 3)}, p {p}"
+        said = f"skewness {number(test['skewness'])}"
+        if test["shapiro_w"] is not None:
+            p = p_value(test["shapiro_p"])
+            p = p if p[0] in "<>" else f"= {p}"
+            said += f"; W = {proportion(test['shapiro_w'], 3)}, p {p}"
     axis: Spec = {
         "type": "quantitative",
         "title": "Convergence score",

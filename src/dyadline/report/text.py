@@ -161,7 +161,7 @@ def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, 
     Parameters
     ----------
     facts
-        ``formula, method, n_rows, n_groups, n_dropped, singular, reference_levels``.
+        ``formula, method, n_rows, n_groups, n_dropped, groups_lost, singular, reference_levels``.
     tables
         ``coefficients, variance_components, information_criteria``.
     width
@@ -174,9 +174,10 @@ def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, 
     criteria = tables["information_criteria"].row(0, named=True)
     convention = CONVENTIONS.get(criteria["convention"], criteria["convention"])
     kept = [(key, key.upper()) for key in ("aic", "aicc", "caic", "bic")]
+    minus_two = "REML criterion" if facts["method"] == "REML" else "−2 log-likelihood"
     fit_rows = [
         Row(label=label, cells=(Cell(value=criteria[key]), None, None, None, None))
-        for key, label in [("criterion", "−2 log-likelihood"), *kept]
+        for key, label in [("criterion", minus_two), *kept]
     ]
     columns = ("Est.", "SE", "df", "p", "95% CI")
     table = Table(
@@ -195,6 +196,8 @@ def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, 
     said = [f"{facts['n_rows']} rows, {facts['n_groups']} groups"]
     if facts["n_dropped"]:
         said.append(f"{facts['n_dropped']} rows with missing values left out")
+    if facts["groups_lost"]:
+        said.append(f"no complete row: {', '.join(facts['groups_lost'])}")
     said += [f"{name}: reference {level}" for name, level in facts["reference_levels"].items()]
     if facts["singular"]:
         said.append("on the boundary: a variance is zero or random effects are linearly dependent")

@@ -9,6 +9,9 @@ import polars as pl
 
 from dyadline.engine.moments import Array
 
+LARGEST_SHAPIRO = 5000
+"""Royston's approximation of the Shapiro–Wilk distribution was made for samples up to this size."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transformed:
@@ -67,14 +70,17 @@ def transform(scores: Array, name: str) -> Transformed:
 
 
 def normality(before: Array, after: Array) -> pl.DataFrame:
-    """Mean, SD, skewness (g₁) and Shapiro–Wilk test of the score before and after the transform."""
+    """Mean, SD, skewness (g₁) and Shapiro–Wilk test of the score before and after the transform.
+
+    The test is for 3 to 5,000 scores; beyond, its columns are missing.
+    """
     from scipy.stats import shapiro
 
     rows = []
     for stage, scores in (("before", before), ("after", after)):
         x = scores[np.isfinite(scores)]
         deviation = x - x.mean()
-        w, p = shapiro(x) if len(x) >= 3 else (np.nan, np.nan)
+        test = shapiro(x) if 3 <= len(x) <= LARGEST_SHAPIRO else None
         rows.append(
             {
                 "stage": stage,
@@ -82,8 +88,8 @@ def normality(before: Array, after: Array) -> pl.DataFrame:
                 "mean": float(x.mean()),
                 "sd": float(x.std(ddof=1)),
                 "skewness": float((deviation**3).mean() / (deviation**2).mean() ** 1.5),
-                "shapiro_w": float(w),
-                "shapiro_p": float(p),
+                "shapiro_w": float(test.statistic) if test else None,
+                "shapiro_p": float(test.pvalue) if test else None,
             }
         )
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, schema_overrides={"shapiro_w": pl.Float64, "shapiro_p": pl.Float64})

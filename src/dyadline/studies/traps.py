@@ -102,7 +102,8 @@ def _transform(scoring: Scoring, plan: AnalysisPlan) -> Iterator[Finding]:
     if plan.convergence.transform == "none":
         return
     before, after = scoring.normality.to_dicts()
-    if after["shapiro_w"] < before["shapiro_w"] and abs(after["skewness"]) > abs(before["skewness"]):
+    known = before["shapiro_w"] is not None
+    if known and after["shapiro_w"] < before["shapiro_w"] and abs(after["skewness"]) > abs(before["skewness"]):
         yield Finding(
             code="transform-does-not-help",
             level="note",
