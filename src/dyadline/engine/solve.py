@@ -76,11 +76,15 @@ def solve(problem: Problem) -> Solution:
     """
     moments, structure, method = problem.moments, problem.structure, problem.method
 
+    latest: dict[bytes, Evaluation] = {}  # the optimum's pieces need not be computed again
+
     def function(theta: Array) -> tuple[float, Array, Array]:
         try:
             found = evaluate(moments, structure, structure.relative(theta))
         except np.linalg.LinAlgError:
             return np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
+        latest.clear()
+        latest[theta.tobytes()] = found
         if not found.rss > 0.0:
             return np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
         value, gradient, hessian = found.profiled(method)
@@ -99,7 +103,7 @@ def solve(problem: Problem) -> Solution:
     assert best is not None
     best = _snapped(structure, function, best)
     relative = structure.relative(best.point)
-    evaluation = evaluate(moments, structure, relative)
+    evaluation = latest.get(best.point.tobytes()) or evaluate(moments, structure, relative)
     _refuse_no_residual(problem, evaluation)
     singular = _on_boundary(structure, best.point)
     return Solution(
@@ -132,8 +136,7 @@ def _moment_estimate(problem: Problem) -> Array:
     """D from the spread of least-squares lines per group, less what their own errors explain."""
     moments, structure = problem.moments, problem.structure
     q, p = moments.n_random, moments.n_fixed
-    beta = np.linalg.lstsq(moments.total[:p, :p], moments.total[:p, p], rcond=None)[0]
-    v = np.append(-beta, 1.0)
+    v = np.append(-np.linalg.solve(moments.total[:p, :p], moments.total[:p, p]), 1.0)
     products = moments.residual_products(v)
     full, inverse = moments.full, moments.inverse
     groups = float(moments.counts[full].sum())
@@ -208,8 +211,7 @@ def _refuse_no_variation(problem: Problem) -> None:
             f"The model has {p} fixed effects but only {moments.n_rows} complete rows",
             way_out="Use fewer predictors or more data",
         )
-    beta = np.linalg.lstsq(moments.total[:p, :p], moments.total[:p, p], rcond=None)[0]
-    v = np.append(-beta, 1.0)
+    v = np.append(-np.linalg.solve(moments.total[:p, :p], moments.total[:p, p]), 1.0)
     scale = float(moments.total[p, p])
     if not scale > 0.0 or float(v @ moments.total @ v) <= NO_RESIDUAL * scale:
         raise FitError(
