@@ -96,6 +96,27 @@ def test_groups_one_by_one_and_cells_give_the_same():
     np.testing.assert_allclose(a.dd_rss, b.dd_rss, rtol=1e-10)
 
 
+@pytest.mark.parametrize("repeated", [True, False])
+@pytest.mark.parametrize("cut", [1, 17, 39])
+def test_moments_of_two_parts_add_up_to_the_whole(cut, repeated):
+    X, y, Z, codes = problem(groups=40)
+    if repeated:
+        X[:, 1] = Z[:, 1] = np.round(Z[:, 1])
+    whole = accumulated(X, y, Z, codes)
+    here = codes < cut
+    parts = [accumulated(X[rows], y[rows], Z[rows], codes[rows]) for rows in (here, ~here)]
+    joined = parts[0] + parts[1]
+    structure, D = Structure((2,)), np.array([[0.8, 0.2], [0.2, 0.5]])
+    a, b = evaluate(whole, structure, D), evaluate(joined, structure, D)
+    assert (joined.n_rows, joined.n_groups) == (whole.n_rows, whole.n_groups)
+    assert len(joined.counts) == len(whole.counts)
+    for method in METHODS:
+        assert b.criterion(method) == pytest.approx(a.criterion(method), rel=1e-12)
+    np.testing.assert_allclose(b.products, a.products, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(b.dd_rss, a.dd_rss, rtol=1e-10)
+    np.testing.assert_allclose(b.d_log_v, a.d_log_v, rtol=1e-12)
+
+
 def test_large_designs_that_never_repeat_are_kept_one_by_one():
     X, y, Z, codes = problem(blocks=(6,), groups=30)
     assert accumulated(X, y, Z, codes).packed is None

@@ -76,6 +76,34 @@ class Moments:
     def n_fixed(self) -> int:
         return int(self.total.shape[0]) - 1
 
+    def __add__(self, other: Moments) -> Moments:
+        """Moments of two disjoint sets of groups together: chunks of a file, or clinics that may not pool rows.
+
+        Both must come from columns that were standardised alike.
+        """
+        gram = np.concatenate([self.gram, other.gram])
+        first, joint, _ = _same_designs(gram)
+        mine, theirs = joint[: len(self.gram)], joint[len(self.gram) :]
+        packed = None
+        if self.packed is not None and other.packed is not None:
+            pairs = len(lower(self.n_random)[0])
+            summed = np.zeros((len(first), pairs, self.packed.shape[1]))
+            for cells, part in ((mine, self.packed), (theirs, other.packed)):
+                summed[cells] += part.reshape(len(cells), pairs, -1)
+            packed = summed.reshape(len(first) * pairs, -1)
+        return Moments(
+            n_rows=self.n_rows + other.n_rows,
+            total=self.total + other.total,
+            within=self.within + other.within,
+            gram=gram[first],
+            inverse=np.concatenate([self.inverse, other.inverse])[first],
+            full=np.concatenate([self.full, other.full])[first],
+            counts=np.bincount(joint, np.concatenate([self.counts, other.counts])).astype(np.float64),
+            cell=np.concatenate([mine[self.cell], theirs[other.cell]]),
+            products=np.concatenate([self.products, other.products]),
+            packed=packed,
+        )
+
     def contract(self, weights: Array) -> Array:
         """`Σ_j a_j' B_k(j) a_j` for several sets of symmetric weights at once.
 
