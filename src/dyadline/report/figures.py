@@ -35,7 +35,8 @@ def two_raters(descriptives: pl.DataFrame, *, time: str) -> Figure:
     from scipy.special import stdtrit
 
     rated = descriptives.filter(pl.col("variable") != "outcome")["time"]
-    step = smallest_step(rated)
+    # Beside each other, so that the bars can be told apart, but never far from the occasion's tick.
+    apart = min(0.06 * smallest_step(rated), 0.01 * (float(rated.max() - rated.min()) or 1.0))  # type: ignore[operator,arg-type]
     values = []
     for variable, rater, aside in (("patient_rating", "Patient", -1), ("therapist_rating", "Therapist", 1)):
         for r in descriptives.filter(pl.col("variable") == variable).sort("time").iter_rows(named=True):
@@ -47,7 +48,7 @@ def two_raters(descriptives: pl.DataFrame, *, time: str) -> Figure:
             values.append(
                 {
                     "rater": rater,
-                    "x": r["time"] + aside * 0.06 * step,  # beside each other, so that the bars can be told apart
+                    "x": r["time"] + aside * apart,
                     "mean": mean,
                     "low": mean - reach,
                     "high": mean + reach,
