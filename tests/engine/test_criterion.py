@@ -11,8 +11,8 @@ import referee
 from dyadline.engine.covariance import Structure
 from dyadline.engine.criterion import evaluate
 from dyadline.engine.moments import moments
-from dyadline.engine.optimize import minimise
-from dyadline.engine.solve import Problem, solve
+from dyadline.engine.optimize import Minimum, minimise
+from dyadline.engine.solve import Problem, _better, solve
 
 METHODS = ("REML", "ML")
 
@@ -173,3 +173,28 @@ def test_a_variance_of_zero_is_found_named_and_certified(method):
     assert solution.descent >= 0
     best = referee.optimum(y, X, [(Z[:, :1], codes)], method)
     assert solution.evaluation.criterion(method) <= best.criterion + 1e-7
+
+
+@pytest.mark.parametrize(
+    ("certified", "values", "expected"),
+    [
+        ((True, False), (5.0, 4.0), False),  # a certificate does not buy a worse value
+        ((True, False), (4.0, 4.0), True),
+        ((False, True), (4.0, 4.0), False),
+        ((False, True), (3.0, 4.0), True),
+        ((True, True), (4.0, 4.0), False),
+    ],
+)
+def test_the_lower_end_wins_and_the_certificate_breaks_ties(certified, values, expected):
+    one, other = (
+        Minimum(
+            point=np.zeros(1),
+            value=value,
+            gradient_norm=0.0,
+            decrement=0.0 if sure else 1.0,
+            eigenvalues=np.ones(1),
+            evaluations=1,
+        )
+        for sure, value in zip(certified, values, strict=True)
+    )
+    assert _better(one, other) is expected

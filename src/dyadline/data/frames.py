@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import narwhals as nw
@@ -40,10 +40,15 @@ def opened(frame: object) -> nw.DataFrame[Any]:
 
 def polars_series(column: nw.Series[Any]) -> pl.Series:
     """A polars series; values of mixed kinds, which pandas allows, as text."""
+    if column.dtype.is_numeric() and not column.is_null().any():
+        return pl.Series(column.to_numpy())
     try:
         series: pl.Series = column.to_polars()
         if series.dtype != pl.Object:
             return series
+    except ImportError:  # pandas without pyarrow: value by value
+        with suppress(TypeError, pl.exceptions.PolarsError):
+            return pl.Series([None if gone else v for v, gone in zip(column, column.is_null(), strict=True)])
     except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
         pass
     text = [None if gone else str(value) for value, gone in zip(column, column.is_null(), strict=True)]
@@ -64,9 +69,14 @@ def frame_kind(frame: object) -> Kind:
     return root if root in ("pandas", "pyarrow") else "polars"  # type: ignore[return-value]
 
 
-def as_kind(columns: Mapping[str, Any], kind: Kind, schema: Mapping[str, Any] | None = None) -> Any:
-    """A table of the asked-for kind from columns; `schema` gives polars types where columns may be all missing."""
-    table = pl.DataFrame(columns, schema_overrides=dict(schema) if schema else None)
+def as_kind(table: pl.DataFrame, kind: Kind) -> Any:
+    """A polars table as the asked-for kind; pandas needs no pyarrow for it."""
     if kind == "polars":
         return table
-    return table.to_pandas() if kind == "pandas" else table.to_arrow()
+    if kind == "pyarrow":
+        return table.to_arrow()
+    columns = {
+        name: series.to_list() if series.dtype == pl.String else series.to_numpy()
+        for name, series in zip(table.columns, table.get_columns(), strict=True)
+    }
+    return nw.from_dict(columns, backend="pandas").to_native()

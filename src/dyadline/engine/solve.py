@@ -16,6 +16,9 @@ from dyadline.errors import FitError
 BOUNDARY = 1e-5
 """A direction of random effects whose relative SD is below this is on the boundary: it does not vary."""
 
+TIE = 1e-9
+"""Criteria that differ by less are the same."""
+
 NO_RESIDUAL = 1e-13
 """A residual share of the total sum of squares below this is rounding, not variation."""
 
@@ -96,7 +99,7 @@ def solve(problem: Problem) -> Solution:
     for theta in _starts(problem):
         ended = minimise(function, theta)
         tried += 1
-        if best is None or ended.value < best.value - 1e-9 or (ended.certified and not best.certified):
+        if best is None or _better(ended, best):
             best = ended
         if tried == 1 and best.certified and not _on_boundary(structure, best.point):
             break
@@ -115,6 +118,13 @@ def solve(problem: Problem) -> Solution:
         singular=singular,
         starts=tried,
     )
+
+
+def _better(one: Minimum, other: Minimum) -> bool:
+    """Lower; or as low, and certified where the other is not. A certificate never buys a worse value."""
+    if one.certified and not other.certified:
+        return one.value <= other.value + TIE
+    return one.value < other.value - TIE
 
 
 def _starts(problem: Problem) -> Iterator[Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from dyadline.data.frames import as_kind
 from dyadline.errors import PlanError, did_you_mean
@@ -49,7 +50,7 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
     p_value = 2.0 * np.where(finite, stdtr(known, -np.abs(statistic)), ndtr(-np.abs(statistic)))
     tail = 0.5 + level / 2.0
     quantile = np.where(finite, stdtrit(known, tail), ndtri(tail))
-    return as_kind(
+    table = pl.DataFrame(
         {
             "term": list(fit.design.terms),
             "estimate": beta,
@@ -60,8 +61,8 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
             "conf_low": beta - quantile * std_error,
             "conf_high": beta + quantile * std_error,
         },
-        fit.kind,
     )
+    return as_kind(table, fit.kind)
 
 
 def _check_level(level: float) -> None:

@@ -55,7 +55,7 @@ def information_criteria(fit: Fit, convention: str = "spss") -> Any:
     }[convention]
     rows = n if convention != "sas" else fit.n_rows - p * restricted
     room = rows - d - 1
-    return as_kind(
+    table = pl.DataFrame(
         {
             "convention": [convention],
             "criterion": [fit.criterion],
@@ -66,9 +66,9 @@ def information_criteria(fit: Fit, convention: str = "spss") -> Any:
             "n_parameters": [d],
             "n": [n],
         },
-        fit.kind,
-        {"aicc": pl.Float64},
+        schema_overrides={"aicc": pl.Float64},
     )
+    return as_kind(table, fit.kind)
 
 
 def _on_boundary(fit: Fit) -> int:

@@ -48,7 +48,7 @@ def variance_components(fit: Fit, *, level: float = 0.95) -> Any:
         low = np.where(is_variance, estimate * np.exp(-reach / estimate), estimate - reach)
         high = np.where(is_variance, estimate * np.exp(reach / estimate), estimate + reach)
     effects = made.effects
-    return as_kind(
+    table = pl.DataFrame(
         {
             "group": [made.group] * len(rows) + ["Residual"],
             "term1": [effects[c] for c in columns] + ["Residual"],
@@ -60,9 +60,9 @@ def variance_components(fit: Fit, *, level: float = 0.95) -> Any:
             "conf_low": _missing(low),
             "conf_high": _missing(high),
         },
-        fit.kind,
-        SCHEMA,
+        schema_overrides=SCHEMA,
     )
+    return as_kind(table, fit.kind)
 
 
 def _standard_errors(fit: Fit) -> Array:

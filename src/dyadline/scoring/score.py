@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from dyadline.data.dataset import Dataset, make_dataset
-from dyadline.data.frames import frame_kind
+from dyadline.data.frames import as_kind, frame_kind
 from dyadline.engine.moments import Array
 from dyadline.errors import DataError, DyadlineError, Finding
 from dyadline.model.fit import Fit
@@ -106,11 +106,7 @@ def convergence(frame: object, plan: AnalysisPlan) -> Any:
     PlanError, DataError
         What is wrong, where, and what to do.
     """
-    scores = score(make_dataset(frame, plan), plan).scores
-    kind = frame_kind(frame)
-    if kind == "polars":
-        return scores
-    return scores.to_pandas() if kind == "pandas" else scores.to_arrow()
+    return as_kind(score(make_dataset(frame, plan), plan, simulations=False).scores, frame_kind(frame))
 
 
 def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> Scoring:
