@@ -10,7 +10,7 @@ import numpy as np
 from dyadline.engine.covariance import Structure
 from dyadline.engine.criterion import Evaluation, Method, evaluate
 from dyadline.engine.moments import Array, Moments
-from dyadline.engine.optimize import Minimum, minimise
+from dyadline.engine.optimize import Function, Minimum, minimise
 from dyadline.errors import FitError
 
 BOUNDARY = 1e-5
@@ -184,9 +184,8 @@ def _on_boundary(structure: Structure, theta: Array) -> bool:
     )
 
 
-def _snapped(structure: Structure, function: object, found: Minimum) -> Minimum:
+def _snapped(structure: Structure, function: Function, found: Minimum) -> Minimum:
     """A D that is singular but for rounding is made exactly so, unless that costs anything."""
-    assert callable(function)
     if not _on_boundary(structure, found.point):
         return found
     relative = np.zeros((structure.size, structure.size))
@@ -196,7 +195,7 @@ def _snapped(structure: Structure, function: object, found: Minimum) -> Minimum:
     theta = structure.theta(relative)
     theta[np.abs(theta) < 1e-12] = 0.0
     ended = minimise(function, theta, limit=20)
-    return ended if ended.value <= found.value + 1e-9 else found
+    return ended if ended.value <= found.value + TIE else found
 
 
 def _descent(structure: Structure, relative: Array, evaluation: Evaluation, method: Method) -> float:

@@ -39,7 +39,7 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
             f"Degrees of freedom {df!r} are not known",
             way_out=did_you_mean(df, DF) or f"Use {' or '.join(DF)}",
         )
-    _check_level(level)
+    check_level(level)
     beta, covariance = estimates(fit)
     std_error = np.sqrt(np.diag(covariance))
     statistic = beta / std_error
@@ -65,6 +65,7 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
     return as_kind(table, fit.kind)
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
+    """Refuse a confidence level that is not between 0 and 1, such as 95."""
     if not 0.0 < level < 1.0:
         raise PlanError(f"A confidence level lies between 0 and 1, not at {level!r}")

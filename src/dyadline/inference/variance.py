@@ -10,7 +10,7 @@ import polars as pl
 from dyadline.data.frames import as_kind
 from dyadline.engine.information import parameter_covariance
 from dyadline.engine.moments import Array
-from dyadline.inference.coefficients import _check_level
+from dyadline.inference.coefficients import check_level
 from dyadline.model.fit import Fit, random_covariance
 
 SCHEMA = {
@@ -34,7 +34,7 @@ def variance_components(fit: Fit, *, level: float = 0.95) -> Any:
     """
     from scipy.special import ndtr, ndtri
 
-    _check_level(level)
+    check_level(level)
     made = fit.design
     rows, columns = made.structure.entries
     estimate = np.append(random_covariance(fit)[rows, columns], fit.sigma**2)

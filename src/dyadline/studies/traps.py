@@ -11,6 +11,7 @@ import polars as pl
 
 from dyadline.data.dataset import Dataset
 from dyadline.errors import Finding
+from dyadline.model.fit import Fit, random_covariance
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.scoring.score import Scoring
 from dyadline.studies.outcome import OutcomeModels
@@ -223,11 +224,8 @@ def _boundary(models: OutcomeModels) -> Iterator[Finding]:
             )
 
 
-def boundary_words(fitted: object) -> str:
+def boundary_words(fitted: Fit) -> str:
     """Which variance is zero, or which random effects correlate perfectly."""
-    from dyadline.model.fit import Fit, random_covariance
-
-    assert isinstance(fitted, Fit)
     covariance = random_covariance(fitted)
     relative = fitted.solution.relative.diagonal()
     zero = [e for e, v in zip(fitted.design.effects, relative, strict=True) if v < 1e-9 * max(1.0, relative.max())]
