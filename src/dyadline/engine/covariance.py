@@ -1,18 +1,25 @@
-"""From the optimiser's free numbers θ to the relative covariance D = ΛΛ' of the random effects."""
+"""From the optimiser's free numbers θ to the relative covariance of the data.
+
+θ holds the residual's parameters η, then the free entries of Λ of each level, innermost first. The *entries*
+in which the criterion is differentiated are η and the entries of each level's D = ΛΛ'.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from dyadline.engine.moments import Array, Index
+from dyadline.engine.residual import INDEPENDENT, Residual
 
 
 @dataclass(frozen=True, slots=True)
-class Structure:
-    """Which random effects of a group may correlate.
+class Level:
+    """Which random effects of one grouping may correlate.
 
     Attributes
     ----------
@@ -72,6 +79,11 @@ class Structure:
         other_row = columns[:, None] == rows[None, :]
         return np.asarray(same_row * factor[columns][:, columns] + other_row * factor[rows][:, columns])
 
+    @property
+    def n_entries(self) -> int:
+        """Free entries of D, as many as of Λ."""
+        return len(self.entries[0])
+
     def gradient_matrix(self, gradient: Array) -> Array:
         """The symmetric (q, q) matrix Γ with `tr(Γ dD)` = the change that a gradient in D's entries means."""
         rows, columns = self.entries
@@ -81,13 +93,63 @@ class Structure:
         result[columns, rows] = half
         return result
 
-    def pull_back(self, theta: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
-        """Gradient and Hessian in θ from those in the entries of D."""
+    def curvature(self, gradient: Array) -> Array:
+        """What the curvature of D in θ adds to a Hessian in θ, (nb, nb), for a gradient in D's entries."""
         rows, columns = self.entries
-        jacobian = self.jacobian(theta)
         curved = 2.0 * self.gradient_matrix(gradient)[np.ix_(rows, rows)]
         curved *= columns[:, None] == columns[None, :]
-        return jacobian.T @ gradient, jacobian.T @ hessian @ jacobian + curved
+        return np.asarray(curved)
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The covariance of the data: random effects of each level, and the residual.
+
+    Attributes
+    ----------
+    levels
+        Innermost first: dyad, then therapist.
+    residual
+        Correlations and unequal variances of the rows of a dyad; independent unless said.
+    """
+
+    levels: tuple[Level, ...]
+    residual: Residual = INDEPENDENT
+
+    @property
+    def parts(self) -> tuple[slice, ...]:
+        """Where in θ, and in the entries, each level has its own."""
+        return _parts(self.residual.size, tuple(level.n_entries for level in self.levels))
+
+    def relative(self, theta: Array) -> tuple[Array, ...]:
+        """D of each level, (q, q)."""
+        return tuple(level.relative(theta[part]) for level, part in zip(self.levels, self.parts, strict=True))
+
+    def theta(self, relative: Sequence[Array], eta: Array | None = None) -> Array:
+        """θ of positive semi-definite D, one per level, and the residual's parameters (those of independence)."""
+        start = self.residual.start if eta is None else eta
+        return np.concatenate([start, *(level.theta(D) for level, D in zip(self.levels, relative, strict=True))])
+
+    def jacobian(self, theta: Array) -> Array:
+        """Derivative of the entries in θ, block by block; η stands for itself."""
+        result = np.eye(len(theta))
+        for level, part in zip(self.levels, self.parts, strict=True):
+            result[part, part] = level.jacobian(theta[part])
+        return result
+
+    def pull_back(self, theta: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
+        """Gradient and Hessian in θ from those in the entries."""
+        jacobian = self.jacobian(theta)
+        pulled = jacobian.T @ hessian @ jacobian
+        for level, part in zip(self.levels, self.parts, strict=True):
+            pulled[part, part] += level.curvature(gradient[part])
+        return jacobian.T @ gradient, pulled
+
+
+@lru_cache(maxsize=64)
+def _parts(first: int, sizes: tuple[int, ...]) -> tuple[slice, ...]:
+    ends = np.cumsum((first, *sizes)).tolist()
+    return tuple(slice(begin, end) for begin, end in pairwise(ends))
 
 
 @lru_cache(maxsize=64)

@@ -1,11 +1,7 @@
-"""The one formula of the house: −2 log-likelihood of a two-level model at any D, with exact derivatives.
+"""The one formula of the house: −2 log-likelihood of a mixed model at any θ, with exact derivatives.
 
-With `P_k = (I + D C_k)⁻¹`, `Q = P D` and `S = C P` (so that D may be singular):
-
-    W = [X y]'V⁻¹[X y] = R + Σ_k (C_k⁺ − Q_k) : M_k   log|V| = Σ_k n_k log|I + D C_k|
-    ∂_i W = −Σ (P Δ_i P') : M                        ∂²_ij W = Σ (P Δ_i S Δ_j P' + P Δ_j S Δ_i P') : M
-    C⁻¹ − Q = P C⁻¹ where C has full rank, a sum of positive terms
-    ∂_i log|V| = Σ n_k tr(S Δ_i)                     ∂²_ij log|V| = −Σ n_k tr(S Δ_i S Δ_j)
+The levels are eliminated one by one (`levels`), which leaves `W = [X y]'V⁻¹[X y]` and log|V| with their first and
+second derivatives in the residual's parameters and in the entries of each level's D. Then
 
 REML: `log|V| + log|X'V⁻¹X| + (n−p)(1 + log(2π rss/(n−p)))`; ML without the middle term and with n.
 Notation of Bates et al. (2015), J. Stat. Softw. 67(1), on moments.
@@ -14,12 +10,12 @@ Notation of Bates et al. (2015), J. Stat. Softw. 67(1), on moments.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dyadline.engine.covariance import Structure
+from dyadline.engine.levels import cells, eliminate, weighed
 from dyadline.engine.moments import Array, Moments, lower
 
 Method = Literal["REML", "ML"]
@@ -27,7 +23,7 @@ Method = Literal["REML", "ML"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The pieces of the criterion at one D, with their derivatives in the entries of D.
+    """The pieces of the criterion at one θ, with derivatives in its nb entries: η and those of each D.
 
     Attributes
     ----------
@@ -43,8 +39,8 @@ class Evaluation:
         r'V⁻¹r.
     log_v, log_xx
         log|V| and log|X'V⁻¹X|.
-    d_products
-        ∂_i W, (nb, p+1, p+1).
+    d_products, dd_products
+        ∂_i W, (nb, p+1, p+1), and ∂²_ij W, (nb(nb+1)/2, p+1, p+1), the lower triangle row by row.
     d_rss, d_log_v, d_log_xx
         Gradients, (nb,).
     dd_rss, dd_log_v, dd_log_xx
@@ -59,6 +55,7 @@ class Evaluation:
     log_v: float
     log_xx: float
     d_products: Array
+    dd_products: Array
     d_rss: Array
     d_log_v: Array
     d_log_xx: Array
@@ -71,7 +68,7 @@ class Evaluation:
         return self.n - len(self.beta) if method == "REML" else self.n
 
     def variance(self, method: Method) -> float:
-        """σ² at this D."""
+        """σ² at this θ."""
         return self.rss / self.degrees(method)
 
     def criterion(self, method: Method) -> float:
@@ -81,7 +78,7 @@ class Evaluation:
         return self.log_v + restricted + nu * (1.0 + float(np.log(2.0 * np.pi * self.rss / nu)))
 
     def profiled(self, method: Method) -> tuple[float, Array, Array]:
-        """Profiled criterion, gradient and Hessian in the entries of D."""
+        """Profiled criterion, gradient and Hessian in the entries."""
         nu = self.degrees(method)
         gradient = self.d_log_v + nu * self.d_rss / self.rss
         slope = self.d_rss / self.rss
@@ -92,7 +89,7 @@ class Evaluation:
         return self.criterion(method), gradient, hessian
 
     def unprofiled(self, method: Method) -> tuple[Array, Array]:
-        """Gradient and Hessian in (entries of D, σ²) with σ² free, at the profiled σ²."""
+        """Gradient and Hessian in (entries, σ²) with σ² free, at the profiled σ²."""
         nu, s = self.degrees(method), self.variance(method)
         gradient = self.d_log_v + self.d_rss / s
         hessian = self.dd_log_v + self.dd_rss / s
@@ -105,36 +102,27 @@ class Evaluation:
         return np.append(gradient, nu / s - self.rss / s**2), full
 
 
-def evaluate(moments: Moments, structure: Structure, relative: Array) -> Evaluation:
-    """Evaluate the criterion's pieces at a relative covariance D, (q, q), positive semi-definite.
+def evaluate(moments: Moments, structure: Structure, theta: Array) -> Evaluation:
+    """Evaluate the criterion's pieces at θ.
 
     Raises
     ------
     numpy.linalg.LinAlgError
         If X'V⁻¹X is not positive definite: the fixed columns are linearly dependent.
     """
-    q, p = moments.n_random, moments.n_fixed
-    gram, counts = moments.gram, moments.counts
-    basis = structure.basis()
-    nb = len(basis)
-    inner = np.eye(q) + relative @ gram
-    p_k = np.linalg.inv(inner)
-    log_v = float(counts @ np.linalg.slogdet(inner)[1])
-    s_k = gram @ p_k
-    u_k = p_k @ basis[:, None]  # (nb, K, q, q)
-    first, second = lower(nb)
-    pairs = (u_k[first] @ s_k) @ u_k[second].swapaxes(-1, -2)
-    weights = np.concatenate(
-        [
-            _between(moments, p_k, relative)[None],
-            u_k @ p_k.swapaxes(-1, -2),
-            pairs + pairs.swapaxes(-1, -2),
-        ]
-    )
-    contracted = moments.contract(weights)
-    w = moments.within + contracted[0]
-    d_w = -contracted[1 : nb + 1]
-    dd_w = contracted[nb + 1 :]
+    p = moments.n_fixed
+    relative = structure.relative(theta)
+    bases = [level.basis() for level in structure.levels]
+    if moments.forms is None:
+        stage = cells(moments, relative[0], bases[0])
+        left = 1
+    else:
+        stage = weighed(moments.forms, structure.residual.weights(theta[: structure.residual.size]))
+        left = 0
+    for D, basis in zip(relative[left:], bases[left:], strict=True):
+        stage = eliminate(stage, D, basis)
+    nb = len(stage.d_log_v)
+    w, d_w, dd_w = stage.products[0], stage.products[1 : nb + 1], stage.products[nb + 1 :]
 
     root = np.linalg.cholesky(w[:p, :p])
     half = np.linalg.inv(root)
@@ -152,32 +140,23 @@ def evaluate(moments: Moments, structure: Structure, relative: Array) -> Evaluat
     flat = whitened.reshape(nb, -1)
     dd_log_xx = _symmetric(np.einsum("mcd,cd->m", dd_w[:, :p, :p], inverse), nb) - flat @ flat.T
 
-    s_basis = s_k @ basis[:, None]
-    d_log_v = np.trace(s_basis, axis1=-2, axis2=-1) @ counts
-    weighted = (s_basis * counts[:, None, None]).reshape(nb, -1)
-    dd_log_v = -weighted @ s_basis.swapaxes(-1, -2).reshape(nb, -1).T
     return Evaluation(
         n=moments.n_rows,
         products=w,
         beta=beta,
         inverse=inverse,
         rss=rss,
-        log_v=log_v,
+        log_v=stage.log_v,
         log_xx=2.0 * float(np.log(np.diag(root)).sum()),
         d_products=d_w,
+        dd_products=dd_w,
         d_rss=d_rss,
-        d_log_v=d_log_v,
+        d_log_v=stage.d_log_v,
         d_log_xx=d_log_xx,
         dd_rss=dd_rss,
-        dd_log_v=dd_log_v,
+        dd_log_v=stage.dd_log_v,
         dd_log_xx=dd_log_xx,
     )
-
-
-def _between(moments: Moments, p_k: NDArray[np.floating[Any]], relative: Array) -> Array:
-    """`C⁺ − Q`, (K, q, q): how much of a group's own least-squares fit counts as information."""
-    weights = np.where(moments.full[:, None, None], p_k @ moments.inverse, moments.inverse - p_k @ relative)
-    return np.asarray((weights + weights.swapaxes(-1, -2)) / 2.0)
 
 
 def _symmetric(packed: Array, size: int) -> Array:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dyadline.engine.covariance import Structure
+from dyadline.engine.covariance import Level, Structure
 from dyadline.engine.criterion import Evaluation, Method, evaluate
 from dyadline.engine.moments import Array, Moments
 from dyadline.engine.optimize import Function, Minimum, minimise
@@ -39,9 +40,9 @@ class Solution:
     Attributes
     ----------
     theta
-        Free entries of Λ, (k,).
+        Residual parameters and free entries of each level's Λ, (k,).
     relative
-        D = ΛΛ', (q, q).
+        D = ΛΛ' of each level, (q, q), innermost first.
     evaluation
         The criterion's pieces and derivatives there.
     minimum
@@ -50,13 +51,13 @@ class Solution:
         Smallest eigenvalue of the criterion's gradient in D over the directions in which D is singular:
         below zero, a variance now at zero would want to grow. Infinite in the interior.
     singular
-        D is singular: a variance of zero or a correlation of ±1.
+        A level's D is singular: a variance of zero or a correlation of ±1.
     starts
         Starting points tried.
     """
 
     theta: Array
-    relative: Array
+    relative: tuple[Array, ...]
     evaluation: Evaluation
     minimum: Minimum
     descent: float
@@ -83,7 +84,7 @@ def solve(problem: Problem) -> Solution:
 
     def function(theta: Array) -> tuple[float, Array, Array]:
         try:
-            found = evaluate(moments, structure, structure.relative(theta))
+            found = evaluate(moments, structure, theta)
         except np.linalg.LinAlgError:
             return np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
         latest.clear()
@@ -105,16 +106,15 @@ def solve(problem: Problem) -> Solution:
             break
     assert best is not None
     best = _snapped(structure, function, best)
-    relative = structure.relative(best.point)
-    evaluation = latest.get(best.point.tobytes()) or evaluate(moments, structure, relative)
+    evaluation = latest.get(best.point.tobytes()) or evaluate(moments, structure, best.point)
     _refuse_no_residual(problem, evaluation)
     singular = _on_boundary(structure, best.point)
     return Solution(
         theta=best.point,
-        relative=relative,
+        relative=structure.relative(best.point),
         evaluation=evaluation,
         minimum=best,
-        descent=_descent(structure, relative, evaluation, method) if singular else np.inf,
+        descent=_descent(structure, best.point, evaluation, method) if singular else np.inf,
         singular=singular,
         starts=tried,
     )
@@ -130,35 +130,44 @@ def _better(one: Minimum, other: Minimum) -> bool:
 def _starts(problem: Problem) -> Iterator[Array]:
     """A moment estimate, then covariances of several sizes and shapes."""
     structure = problem.structure
-    rows, columns = structure.entries
-    diagonal = rows == columns
-    yield structure.theta(_moment_estimate(problem))
-    yield np.where(diagonal, 1.0, 0.0)
-    yield np.where(diagonal, 0.1, 0.0)
-    for effect in range(structure.size if structure.size > 1 else 0):
-        yield np.where(diagonal, np.where(rows == effect, 1.0, 0.05), 0.0)
-    if not diagonal.all():
-        yield np.where(diagonal, 0.3, 0.25)
-        yield np.where(diagonal, 0.3, -0.25)
+    inner, *above = structure.levels
+    yield structure.theta([_moment_estimate(problem), *(0.1 * np.eye(level.size) for level in above)])
+    for share in (1.0, 0.1):
+        yield structure.theta([share * np.eye(level.size) for level in structure.levels])
+    for number, level in enumerate(structure.levels):
+        for effect in range(level.size if level.size > 1 else 0):
+            sizes = [np.full(other.size, 0.05) for other in structure.levels]
+            sizes[number][effect] = 1.0
+            yield structure.theta([np.diag(size**2) for size in sizes])
+    if any(size > 1 for size in inner.blocks):
+        for shift in (0.25, -0.25):
+            factors = [_leaning(level, shift) for level in structure.levels]
+            yield np.concatenate([structure.residual.start, *factors])
+
+
+def _leaning(level: Level, shift: float) -> Array:
+    """Free entries of a Λ whose effects all correlate one way."""
+    rows, columns = level.entries
+    return np.where(rows == columns, 0.3, shift)
 
 
 def _moment_estimate(problem: Problem) -> Array:
-    """D from the spread of least-squares lines per group, less what their own errors explain."""
-    moments, structure = problem.moments, problem.structure
+    """D of the dyads from the spread of their least-squares lines, less what the lines' own errors explain."""
+    moments, level = problem.moments, problem.structure.levels[0]
     q, p = moments.n_random, moments.n_fixed
     v = np.append(-np.linalg.solve(moments.total[:p, :p], moments.total[:p, p]), 1.0)
-    products = moments.residual_products(v)
-    full, inverse = moments.full, moments.inverse
+    values = np.linalg.eigvalsh(moments.gram)
+    full = values[:, 0] > 1e-10 * np.maximum(values[:, -1], 1e-300)
     groups = float(moments.counts[full].sum())
     within = float(v @ moments.within @ v)
     freedom = moments.n_rows - q * groups - p
     if groups < q + 2 or freedom < 1 or within <= 0:
         return np.eye(q)
     sigma2 = within / freedom
-    lines = (inverse[full] @ products[full] @ inverse[full]).sum(axis=0) / groups
-    errors = np.tensordot(moments.counts[full], inverse[full], axes=1) / groups
-    estimate = lines / sigma2 - errors
-    rows, columns = structure.entries
+    own = (moments.lines @ v)[full[moments.cell]]
+    errors = np.tensordot(moments.counts[full], np.linalg.inv(moments.gram[full]), axes=1) / groups
+    estimate = own.T @ own / groups / sigma2 - errors
+    rows, columns = level.entries
     masked = np.zeros_like(estimate)
     masked[rows, columns] = estimate[rows, columns]
     masked[columns, rows] = estimate[rows, columns]
@@ -168,47 +177,51 @@ def _moment_estimate(problem: Problem) -> Array:
     return np.asarray((vectors * np.maximum(values, floor)) @ vectors.T)
 
 
-def _block_eigen(structure: Structure, theta: Array) -> Iterator[tuple[slice, Array, Array]]:
-    relative = structure.relative(theta)
-    start = 0
-    for size in structure.blocks:
-        block = slice(start, start + size)
-        yield block, *np.linalg.eigh(relative[block, block])
-        start += size
+Block = tuple[int, slice, Array, Array]
+"""Level, place in its D, eigenvalues and eigenvectors of an unstructured block."""
+
+
+def _blocks(structure: Structure, theta: Array) -> Iterator[Block]:
+    for number, (level, relative) in enumerate(zip(structure.levels, structure.relative(theta), strict=True)):
+        start = 0
+        for size in level.blocks:
+            block = slice(start, start + size)
+            values, vectors = np.linalg.eigh(relative[block, block])
+            yield number, block, values, vectors
+            start += size
+
+
+def _still(values: Array) -> NDArray[np.bool_]:
+    """Directions that do not vary, judged by their relative variances."""
+    return np.asarray(values < BOUNDARY**2 * max(1.0, float(values[-1])))
 
 
 def _on_boundary(structure: Structure, theta: Array) -> bool:
-    return any(
-        bool((values < BOUNDARY**2 * max(1.0, float(values[-1]))).any())
-        for _, values, _ in _block_eigen(structure, theta)
-    )
+    return any(bool(_still(values).any()) for _, _, values, _ in _blocks(structure, theta))
 
 
 def _snapped(structure: Structure, function: Function, found: Minimum) -> Minimum:
     """A D that is singular but for rounding is made exactly so, unless that costs anything."""
     if not _on_boundary(structure, found.point):
         return found
-    relative = np.zeros((structure.size, structure.size))
-    for block, values, vectors in _block_eigen(structure, found.point):
-        kept = np.where(values < BOUNDARY**2 * max(1.0, float(values[-1])), 0.0, values)
-        relative[block, block] = (vectors * kept) @ vectors.T
-    theta = structure.theta(relative)
+    relative = [np.zeros((level.size, level.size)) for level in structure.levels]
+    for number, block, values, vectors in _blocks(structure, found.point):
+        relative[number][block, block] = (vectors * np.where(_still(values), 0.0, values)) @ vectors.T
+    theta = structure.theta(relative, found.point[: structure.residual.size])
     theta[np.abs(theta) < 1e-12] = 0.0
     ended = minimise(function, theta, limit=20)
     return ended if ended.value <= found.value + TIE else found
 
 
-def _descent(structure: Structure, relative: Array, evaluation: Evaluation, method: Method) -> float:
+def _descent(structure: Structure, theta: Array, evaluation: Evaluation, method: Method) -> float:
     """Smallest eigenvalue of the gradient in D on the null space of D (Karush–Kuhn–Tucker: ≥ 0)."""
-    gradient = structure.gradient_matrix(evaluation.profiled(method)[1])
-    smallest, start = np.inf, 0
-    for size in structure.blocks:
-        block = slice(start, start + size)
-        values, vectors = np.linalg.eigh(relative[block, block])
-        null = vectors[:, values < BOUNDARY**2 * max(1.0, float(values[-1]))]
+    gradient = evaluation.profiled(method)[1]
+    smallest = np.inf
+    for number, block, values, vectors in _blocks(structure, theta):
+        null = vectors[:, _still(values)]
         if null.size:
-            smallest = min(smallest, float(np.linalg.eigvalsh(null.T @ gradient[block, block] @ null)[0]))
-        start += size
+            matrix = structure.levels[number].gradient_matrix(gradient[structure.parts[number]])
+            smallest = min(smallest, float(np.linalg.eigvalsh(null.T @ matrix[block, block] @ null)[0]))
     return smallest
 
 
