@@ -34,5 +34,7 @@ make_nested_sets <- function() {
   d <- nested(49, rep(c(2, 3, 4), 4), 0:5, c(1, 0), c(1.5, 0.3), 0, 1, drop = 0.1)
   d$y <- round(1e6 + 1e4 * d$y); d$t <- d$t + 10
   sets$therapist_shifted <- d
+  # a slope variance of a four-hundredth of the error variance: inside, but only just
+  sets$near_boundary <- nested(74, rep(c(2, 3, 5), 4), 0:5, c(0.35, 0), c(1.2, 0.12), 0, 1, drop = 0.1)
   lapply(sets, function(d) { rownames(d) <- NULL; d })
 }
