@@ -14,7 +14,9 @@ from functools import cache
 import numpy as np
 import polars as pl
 
+import referee_residual
 from oracles.answers import HERE, Answer, column, frame
+from referee import Residual
 
 Block = tuple[np.ndarray, np.ndarray]
 
@@ -62,3 +64,28 @@ def triangles(theta: Sequence[float], sizes: Sequence[int]) -> list[np.ndarray]:
 def relative(answer: Answer, theta: Sequence[float]) -> list[np.ndarray]:
     """D of every block of a fit at `theta`."""
     return triangles(theta, [len(block["terms"]) for block in answer["random"]])
+
+
+def residual_structure(answer: Answer) -> tuple[Residual, np.ndarray]:
+    """The referee's residual of an answer of topic ``residual``, and its parameters (ratios, then phi or rho)."""
+    data, given = frame(answer["data"]), answer["residual"]
+    group = group_codes(data, given["by"]) if given["by"] else np.arange(data.height)
+    match answer["structure"].removeprefix("variance_"):
+        case "variance":
+            part, psi = None, []
+        case "ar1" | "car1" as kind:
+            position = data[given["along"]].to_numpy()
+            part, psi = referee_residual.serial_residual(position, group, kind == "car1"), [given["phi"]]
+        case "symmetry" | "pairs":
+            part, psi = referee_residual.symmetry_residual(group), [given["rho"]]
+    if given["level"] is None:
+        return part, np.array(psi)
+    labels = data[given["level"]].to_numpy()
+    variances = np.array([given["variance"][level] for level in referee_residual.levels(labels)])
+    whole = referee_residual.level_residual(labels) if part is None else referee_residual.scaled_residual(part, labels)
+    return whole, np.concatenate([variances[1:] / variances[0], psi])
+
+
+def first_variance(answer: Answer) -> float:
+    """σ²: the residual variance of the first level in sorted order."""
+    return answer["residual"]["variance"][min(answer["residual"]["variance"])]

@@ -3,8 +3,9 @@
 # Every residual parameter is written in one way, whatever nlme's: `variance` by name of the level (sigma^2 times the
 # squared ratio; one entry named "all" without varIdent), `phi` (AR(1) and continuous-time AR(1): phi^|difference|),
 # `rho` (compound symmetry, or the two raters of one session). `by` are the columns that tell the correlated sets of
-# rows apart, `along` the column that their distance is taken in. std_error is from (X'V^-1 X)^-1 at the estimates,
-# without lme's factor sqrt(N/(N-p)) under ML. REML log-likelihoods are without log|X'X|, as lme4 has them.
+# rows apart, `along` the column that their distance is taken in. A compound symmetry within the dyad and a random
+# intercept of the dyad are one parameter twice: it is fitted beside a random slope only, or by gls. std_error is from (X'V^-1 X)^-1 at the estimates,
+# without nlme's factor sqrt(N/(N-p)) under ML. REML log-likelihoods are without log|X'X|, as lme4 has them.
 suppressPackageStartupMessages(library(nlme))
 source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1])), "start.R"))
 source(file.path(here, "residual_sets.R"))
@@ -93,13 +94,14 @@ residual <- function(one, method) {
     min(eigen(G / (sqrt(diag(G)) %o% sqrt(diag(G))))$values) < 1e-6 || min(diag(G)) < 1e-6 * s2
   }, NA))
   log_lik <- as.numeric(logLik(fit))
+  shrink <- if (method == "ML") (nrow(data) - length(beta)) / nrow(data) else 1  # gls, unlike lme, stores the factor
   list(data = one$data, formula = one$formula, structure = one$structure, method = method, n_rows = nrow(data),
        terms = as.list(names(beta)), random = blocks, singular = singular,
        residual = list(variance = named(s2 * ratios^2, names(ratios)), level = one$level,
                        phi = if (grepl("ar1", one$structure)) correlation, rho = if (one$structure %in% c("symmetry", "pairs")) correlation,
                        by = as.list(one$by), along = one$along),
        criterion = -2 * log_lik, log_lik = log_lik, beta = named(beta, names(beta)),
-       std_error = named(sqrt(diag(if (is.null(one$random)) fit$varBeta else fit$varFix)), names(beta)),
+       std_error = named(sqrt(diag(if (is.null(one$random)) shrink * fit$varBeta else fit$varFix)), names(beta)),
        sigma = fit$sigma, source = if (is.null(one$random)) "nlme::gls" else "nlme::lme")
 }
 
