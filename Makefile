@@ -30,8 +30,11 @@ certify: $(VENV)/.ready-dev                ## 1,000 data sets against restarts a
 bench: $(VENV)/.ready-bench                ## ratios against other programs, in one run
 	$(BIN)/python benchmarks/bench.py
 
-oracles:                                   ## needs R with lme4, lmerTest and nlme
+oracles:                                   ## needs R with lme4, lmerTest, nlme and pbkrtest
 	Rscript tests/oracles/oracles.R
+	Rscript tests/oracles/three_level.R
+	Rscript tests/oracles/residual.R
+	Rscript tests/oracles/kenward_roger.R
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dyadline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
