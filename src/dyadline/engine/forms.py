@@ -167,9 +167,10 @@ def accumulate(rows: Rows, forms: Sequence[Form]) -> Forms:
     q = rows.random.shape[1]
     for form in forms:
         weighted = form.times(everything, starts)
-        inner.append(
-            np.stack([np.add.reduceat(weighted * rows.random[:, r, None], starts, axis=0) for r in range(q)], axis=1)
-        )
+        own = np.zeros((len(starts), q, everything.shape[1]))
+        for r in range(q):
+            own[:, r] = np.add.reduceat(weighted * rows.random[:, r, None], starts, axis=0)
+        inner.append(own)
         total.append(rows.columns.T @ weighted[:, q + q3 :])
         if rows.above is not None and unit is not None:
             heads = starts[np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])]

@@ -220,6 +220,8 @@ def moments(
     everything = columns if above is None else np.concatenate([above, columns], axis=1)
     n, width = everything.shape
     q, q3 = random.shape[1], width - columns.shape[1]
+    if q == 0:
+        return _without_random_effects(columns, len(starts))
     products = np.empty((len(starts), q, width))
     gram = np.empty((len(starts), q, q))
     for r in range(q):
@@ -248,6 +250,21 @@ def moments(
         lines=lines,
         packed=_summed_outer_products(lines, cell, cells) if small and cost_by_cell <= cost_by_group else None,
         upper=upper,
+    )
+
+
+def _without_random_effects(columns: Array, groups: int) -> Moments:
+    """Of a model in which only the residuals of a group hang together."""
+    total = columns.T @ columns
+    return Moments(
+        n_rows=len(columns),
+        total=total,
+        within=total,
+        gram=np.zeros((1, 0, 0)),
+        counts=np.array([float(groups)]),
+        cell=np.zeros(groups, dtype=np.intp),
+        lines=np.zeros((groups, 0, columns.shape[1])),
+        packed=None,
     )
 
 

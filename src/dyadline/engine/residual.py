@@ -57,6 +57,10 @@ class Residual(Protocol):
     def start(self) -> Array:
         """η of independent residuals, or near it, (m,)."""
 
+    @property
+    def others(self) -> tuple[Array, ...]:
+        """More η to start from, where the criterion may have several minima."""
+
     def weights(self, eta: Array) -> Weights:
         """Weights of the forms at η."""
 
@@ -66,6 +70,7 @@ class Independent:
     """`R = I`."""
 
     size: int = 0
+    others: tuple[Array, ...] = ()
 
     @property
     def start(self) -> Array:
@@ -96,6 +101,7 @@ class UnequalVariances:
     """
 
     counts: tuple[int, ...]
+    others: tuple[Array, ...] = ()
 
     @property
     def size(self) -> int:
@@ -138,6 +144,7 @@ class Pairs:
 
     n_pairs: int
     n_second: int
+    others: tuple[Array, ...] = ()
 
     @property
     def size(self) -> int:
@@ -202,6 +209,13 @@ class Autoregressive:
         # Far enough from independence in the continuous form, where its gradient vanishes.
         return np.array([np.log(1.5 / np.median(self.gaps)) if self.continuous else 0.1])
 
+    @property
+    def others(self) -> tuple[Array, ...]:
+        # A strong serial correlation and a random intercept explain much the same.
+        if self.continuous:
+            return (np.array([np.log(0.2 / np.median(self.gaps))]),)
+        return np.array([0.9]), np.array([-0.4])
+
     def correlation(self, eta: float) -> float:
         """φ, the correlation of rows one unit of time apart."""
         return float(np.exp(-np.exp(eta)) if self.continuous else np.tanh(eta))
@@ -253,6 +267,7 @@ class CompoundSymmetry:
 
     sizes: tuple[int, ...]
     counts: tuple[int, ...]
+    others: tuple[Array, ...] = ()
 
     @property
     def size(self) -> int:

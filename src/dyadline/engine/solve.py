@@ -96,13 +96,13 @@ def solve(problem: Problem) -> Solution:
 
     _refuse_no_variation(problem)
     best: Minimum | None = None
-    tried = 0
+    tried, enough = 0, 1 + len(structure.residual.others)
     for theta in _starts(problem):
         ended = minimise(function, theta)
         tried += 1
         if best is None or _better(ended, best):
             best = ended
-        if tried == 1 and best.certified and not _on_boundary(structure, best.point):
+        if tried == enough and best.certified and not _on_boundary(structure, best.point):
             break
     assert best is not None
     best = _snapped(structure, function, best)
@@ -131,7 +131,9 @@ def _starts(problem: Problem) -> Iterator[Array]:
     """A moment estimate, then covariances of several sizes and shapes."""
     structure = problem.structure
     inner, *above = structure.levels
-    yield structure.theta([_moment_estimate(problem), *(0.1 * np.eye(level.size) for level in above)])
+    guess = [_moment_estimate(problem), *(0.1 * np.eye(level.size) for level in above)]
+    for eta in (None, *structure.residual.others):
+        yield structure.theta(guess, eta)
     for share in (1.0, 0.1):
         yield structure.theta([share * np.eye(level.size) for level in structure.levels])
     for number, level in enumerate(structure.levels):
@@ -155,6 +157,8 @@ def _moment_estimate(problem: Problem) -> Array:
     """D of the dyads from the spread of their least-squares lines, less what the lines' own errors explain."""
     moments, level = problem.moments, problem.structure.levels[0]
     q, p = moments.n_random, moments.n_fixed
+    if q == 0:
+        return np.zeros((0, 0))
     v = np.append(-np.linalg.solve(moments.total[:p, :p], moments.total[:p, p]), 1.0)
     values = np.linalg.eigvalsh(moments.gram)
     full = values[:, 0] > 1e-10 * np.maximum(values[:, -1], 1e-300)

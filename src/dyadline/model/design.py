@@ -107,7 +107,8 @@ def design(spec: ModelSpec, frame: pl.DataFrame) -> Design:
         Fixed columns that are linearly dependent, with the combination in words; groups that cannot be told apart.
     """
     _refuse_missing_columns(spec, frame)
-    if spec.responses:
+    indicators = spec.responses
+    if indicators:
         spec, frame = stacked(spec, frame)
     rows = CompleteRows(spec, frame)
     nested = nesting(spec, rows)
@@ -115,13 +116,15 @@ def design(spec: ModelSpec, frame: pl.DataFrame) -> Design:
     nested, rows = _in_order(spec, nested, rows)
     starts = _starts(nested.codes[0])
     residual = residual_design(spec.residual, rows, starts)
+    if indicators:
+        residual = replace(residual, labels=indicators)
 
     levels = _levels(spec, rows)
     values = Values(rows, levels)
     fixed = expand(spec.fixed, levels)
     if not fixed:
         raise PlanError("The model has no fixed effect", way_out="Keep at least the intercept")
-    constant = _constant(spec, [column_label(c) for c in fixed])
+    constant = _constant([column_label(c) for c in fixed], indicators)
     random = [_blocks(spec, group, values, levels) for group in nested.groups]
     unit = _starts_of(nested.codes[1], starts) if len(nested.codes) > 1 else None
     response = values.response(spec.response, centred=bool(constant))
@@ -225,14 +228,12 @@ def _blocks(spec: ModelSpec, group: tuple[str, ...], values: Values, levels: dic
     return found
 
 
-def _constant(spec: ModelSpec, terms: list[str]) -> tuple[int, ...]:
-    """Terms that sum to one in every row."""
+def _constant(terms: list[str], indicators: tuple[str, ...]) -> tuple[int, ...]:
+    """Terms that sum to one in every row: the intercept, or the outcomes of a joint model."""
     if "(Intercept)" in terms:
         return (terms.index("(Intercept)"),)
-    if spec.response.column.startswith("cbind("):
-        indicators = spec.response.column.removeprefix("cbind(").removesuffix(")").split(", ")
-        if all(name in terms for name in indicators):
-            return tuple(terms.index(name) for name in indicators)
+    if indicators and all(name in terms for name in indicators):
+        return tuple(terms.index(name) for name in indicators)
     return ()
 
 

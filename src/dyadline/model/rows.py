@@ -18,7 +18,7 @@ class CompleteRows:
     """The rows with a value in every column of the model: numbers as arrays, the rest as series."""
 
     def __init__(self, spec: ModelSpec, frame: pl.DataFrame) -> None:
-        labels = {column for random in spec.random for column in random.group}
+        labels = {column for random in spec.random for column in random.group} | set(spec.residual.group)
         if spec.residual.kind in ("by", "pairs"):
             labels.update(spec.residual.columns)
         self.numbers: dict[str, Array] = {}
@@ -101,11 +101,13 @@ def nesting(spec: ModelSpec, rows: CompleteRows) -> Nesting:
         Groups that cannot be told apart.
     """
     groups = list(dict.fromkeys(random.group for random in spec.random))
+    if not groups and spec.residual.group:
+        groups = [spec.residual.group]
     if not groups:
         raise PlanError(
             "The formula has no random effect",
             where=f"formula {spec.formula!r}",
-            way_out="Add one, for example (1 | dyad)",
+            way_out="Add one, for example (1 | dyad), or name the group of the residuals: ar1(session | dyad)",
         )
     if len(groups) > 2:
         raise PlanError(
@@ -113,24 +115,25 @@ def nesting(spec: ModelSpec, rows: CompleteRows) -> Nesting:
             where=f"formula {spec.formula!r}",
             way_out="Sessions in dyads in therapists are three levels: keep two groupings",
         )
-    found = [(group, *coded([rows.series[c] for c in group])) for group in groups]
+    found: list[Coded] = [(group, *coded([rows.series[c] for c in group])) for group in groups]
     if len(found) == 1:
         group, codes, labels = found[0]
+        _refuse_other_group(spec, group)
         return Nesting(groups=(group,), names=(":".join(group),), codes=(codes,), labels=(labels,))
-    (inner, codes, labels), (outer, above, above_labels) = sorted(found, key=lambda f: -len(f[2]))
+    (inner, codes, labels), (outer, above, above_labels) = _inner_first(spec, found)
     name, notes = ":".join(inner), tuple[Finding, ...]()
     if not _nested(codes, above):
-        both = [rows.series[c] for c in dict.fromkeys((*outer, *inner))]
-        before = len(labels)
-        repeated = _repeated(codes, above, before)
-        codes, labels = coded(both)
-        name = ":".join(dict.fromkeys((*outer, *inner)))
+        before, repeated = len(labels), _repeated(codes, above)
+        columns = tuple(dict.fromkeys((*outer, *inner)))
+        codes, labels = coded([rows.series[c] for c in columns])
+        name = ":".join(columns)
         notes = (_repeating(":".join(inner), ":".join(outer), repeated, before, len(labels)),)
     if len(labels) == len(above_labels):
         raise FitError(
             f"Every {':'.join(outer)} has a single {':'.join(inner)}, so their variances cannot be told apart",
             way_out=f"Keep the random effects of {':'.join(inner)} alone",
         )
+    _refuse_other_group(spec, inner)
     return Nesting(
         groups=(inner, outer),
         names=(name, ":".join(outer)),
@@ -140,16 +143,47 @@ def nesting(spec: ModelSpec, rows: CompleteRows) -> Nesting:
     )
 
 
+def _refuse_other_group(spec: ModelSpec, inner: tuple[str, ...]) -> None:
+    if spec.residual.group not in ((), inner):
+        raise PlanError(
+            f"Residuals of one {':'.join(spec.residual.group)} cannot hang together where the innermost random effects "
+            f"are those of {':'.join(inner)}",
+            way_out=f"Leave the group out of {spec.residual.label!r}: it is {':'.join(inner)}",
+        )
+
+
+Coded = tuple[tuple[str, ...], Index, pl.Series]
+
+
+def _inner_first(spec: ModelSpec, found: list[Coded]) -> list[Coded]:
+    """Two groupings, the inner one first.
+
+    Where neither is nested in the other, labels repeat: the inner one is that of which few groups occur under
+    several of the other (patients who changed the therapist), or else (numbers that start anew) the one with more
+    random effects, or the one written first.
+    """
+    one, other = found
+    if _nested(one[1], other[1]):
+        return [one, other]
+    if _nested(other[1], one[1]):
+        return [other, one]
+    shares = [_repeated(a[1], b[1]) / len(a[2]) for a, b in ((one, other), (other, one))]
+    if min(shares) < 0.5 <= max(shares):
+        return [one, other] if shares[0] < shares[1] else [other, one]
+    effects = [sum(len(r.terms) for r in spec.random if r.group == group) for group, *_ in found]
+    return [one, other] if effects[0] >= effects[1] else [other, one]
+
+
 def _nested(codes: Index, above: Index) -> bool:
     parent = np.empty(int(codes.max()) + 1, dtype=np.intp)
     parent[codes] = above
     return bool((parent[codes] == above).all())
 
 
-def _repeated(codes: Index, above: Index, n: int) -> int:
+def _repeated(codes: Index, above: Index) -> int:
     """Labels of the inner grouping that occur under more than one outer group."""
     pairs = np.unique(np.stack([codes, above]), axis=1)
-    return int((np.bincount(pairs[0], minlength=n) > 1).sum())
+    return int((np.bincount(pairs[0]) > 1).sum())
 
 
 def _repeating(inner: str, outer: str, repeated: int, before: int, after: int) -> Finding:

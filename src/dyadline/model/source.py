@@ -183,6 +183,8 @@ class Source:
 
     def _side_by_side(self, blocks: Sequence[Block], rows: slice) -> Array:
         parts = [self.values.matrix(block, rows) for block in blocks]
+        if not parts:
+            return np.empty((len(range(*rows.indices(self.n))), 0))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 

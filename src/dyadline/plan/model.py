@@ -72,15 +72,19 @@ class ResidualSpec:
         ``car1``: the same for any distance in time, φ > 0; ``cs``: one correlation of all rows of a group.
     columns
         ``by``: the factor; ``pairs``: rater and occasion; ``ar1``, ``car1``: the time.
+    group
+        Columns of the group whose rows hang together; empty for that of the innermost random effects.
     """
 
     kind: Literal["independent", "by", "pairs", "ar1", "car1", "cs"] = "independent"
     columns: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
-        """As it is written: ``pairs(rater, session)``."""
-        return f"{self.kind}({', '.join(self.columns)})" if self.columns else self.kind
+        """As it is written: ``pairs(rater, session)``, ``ar1(session | dyad)``."""
+        inside = ", ".join(self.columns) + (f" | {':'.join(self.group)}" if self.group else "")
+        return f"{self.kind}({inside.strip()})" if inside else self.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +124,7 @@ class ModelSpec:
             for term in random.terms:
                 names.update(dict.fromkeys(v.column for v in term))
             names.update(dict.fromkeys(random.group))
-        names.update(dict.fromkeys(self.residual.columns))
+        names.update(dict.fromkeys((*self.residual.columns, *self.residual.group)))
         if self.responses:
             names.pop(self.response.column)
             names = dict.fromkeys(self.responses) | names

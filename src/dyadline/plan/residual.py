@@ -1,4 +1,8 @@
-"""Residual structures as users write them: `"ar1(session)"`, `"by(rater)"`, `"pairs(rater, session)"`."""
+"""Residual structures as users write them: `"ar1(session)"`, `"by(rater)"`, `"pairs(rater, session)"`.
+
+The group whose rows hang together is that of the innermost random effects. A model without random effects (SPSS:
+REPEATED; R: gls) names it: `"ar1(session | dyad)"`, `"cs(| dyad)"`.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +40,29 @@ def parse_residual(text: str | ResidualSpec) -> ResidualSpec:
             f"The residual structure {text!r} is not known",
             way_out=did_you_mean(kind, ARGUMENTS) or f"Use one of {EXAMPLES}",
         )
-    inside = words[1:]
-    names = inside[1:-1:2]
-    commas = inside[2:-1:2]
-    bracketed = not inside or (len(inside) >= 3 and inside[0].kind == "(" and inside[-1].kind == ")")
-    listed = all(n.kind == "name" for n in names) and all(c.text == "," for c in commas)
-    if not bracketed or not listed or len(names) != ARGUMENTS[kind]:
+    columns, group = _inside([(t.kind, t.text) for t in words[1:]])
+    if columns is None or len(columns) != ARGUMENTS[kind]:
         raise PlanError(f"The residual structure {text!r} cannot be read", way_out=f"Write it as in {EXAMPLES}")
-    return ResidualSpec(kind=kind, columns=tuple(n.text for n in names))  # type: ignore[arg-type]
+    return ResidualSpec(kind=kind, columns=columns, group=group)  # type: ignore[arg-type]
+
+
+def _inside(words: list[tuple[str, str]]) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Columns and group of `(rater, session | dyad)`; no columns (None) if it cannot be read."""
+    if not words:
+        return (), ()
+    if len(words) < 3 or words[0][0] != "(" or words[-1][0] != ")":
+        return None, ()
+    inside = words[1:-1]
+    bars = [number for number, (kind, _) in enumerate(inside) if kind == "|"]
+    left, right = (inside[: bars[0]], inside[bars[0] + 1 :]) if bars else (inside, [])
+    columns, group = _listed(left, ","), _listed(right, ":")
+    if columns is None or group is None or (bars and not group):
+        return None, ()
+    return columns, group
+
+
+def _listed(words: list[tuple[str, str]], between: str) -> tuple[str, ...] | None:
+    """Names with a sign between them; None if it is something else."""
+    names, signs = words[::2], words[1::2]
+    right = all(kind == "name" for kind, _ in names) and all(text == between for _, text in signs)
+    return tuple(text for _, text in names) if right and len(names) == len(signs) + (1 if words else 0) else None
