@@ -31,10 +31,7 @@ bench: $(VENV)/.ready-bench                ## ratios against other programs, in 
 	$(BIN)/python benchmarks/bench.py
 
 oracles:                                   ## needs R with lme4, lmerTest, nlme and pbkrtest
-	Rscript tests/oracles/oracles.R
-	Rscript tests/oracles/three_level.R
-	Rscript tests/oracles/residual.R
-	Rscript tests/oracles/kenward_roger.R
+	for topic in oracles three_level residual kenward_roger robust profile questions; do Rscript tests/oracles/$$topic.R || exit 1; done
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dyadline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }

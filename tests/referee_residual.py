@@ -31,7 +31,7 @@ def by_level(labels: np.ndarray, ratios: np.ndarray) -> np.ndarray:
 
 
 def serial(position: np.ndarray, group: np.ndarray, phi: float) -> np.ndarray:
-    """``phi^|t_i − t_j|`` within a group: AR(1) on integer occasions (|phi| < 1), else continuous (phi in (0, 1))."""
+    """``phi^|t_i − t_j|`` within a group: AR(1) on integer occasions, phi in (−1, 1); else continuous, in (0, 1)."""
     distance = np.abs(np.subtract.outer(position, position))
     return np.where(_same(group), np.float64(phi) ** distance, 0.0)
 

@@ -1,8 +1,9 @@
 """Read the oracles of more than one grouping or residual structure: one JSON per topic, everything by name.
 
-Topics: ``three_level``, ``residual``, ``kenward_roger``, ``robust``, ``profile``, ``influence``. A fit names its data,
-formula and method; ``random`` lists the blocks of random effects in the order of theta, each with the columns ``by``
-which its groups are told apart and its ``terms``.
+Topics: ``three_level``, ``residual``, ``kenward_roger``, ``robust``, ``profile``, ``modes``, ``influence``,
+``comparison``, ``explained``; the head of the R script that makes a topic says what its entries are. A fit names its
+data, formula and method; ``random`` lists the blocks of random effects in the order of theta, each with the columns
+``by`` which its groups are told apart and its ``terms``.
 """
 
 from __future__ import annotations

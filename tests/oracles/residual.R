@@ -4,8 +4,8 @@
 # squared ratio; one entry named "all" without varIdent), `phi` (AR(1) and continuous-time AR(1): phi^|difference|),
 # `rho` (compound symmetry, or the two raters of one session). `by` are the columns that tell the correlated sets of
 # rows apart, `along` the column that their distance is taken in. A compound symmetry within the dyad and a random
-# intercept of the dyad are one parameter twice: it is fitted beside a random slope only, or by gls. std_error is from (X'V^-1 X)^-1 at the estimates,
-# without nlme's factor sqrt(N/(N-p)) under ML. REML log-likelihoods are without log|X'X|, as lme4 has them.
+# intercept of the dyad are one parameter twice: it is fitted beside a random slope only, or by gls. std_error is from
+# (X'V^-1 X)^-1 at the estimates, without nlme's factor sqrt(N/(N-p)) under ML. REML log-likelihoods are without log|X'X|, as lme4 has them.
 suppressPackageStartupMessages(library(nlme))
 source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1])), "start.R"))
 source(file.path(here, "residual_sets.R"))
