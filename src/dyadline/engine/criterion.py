@@ -45,6 +45,8 @@ class Evaluation:
         log|V| and log|X'V⁻¹X|.
     d_products
         ∂_i W, (nb, p+1, p+1).
+    dd_products
+        ∂²_ij W, (nb(nb+1)/2, p+1, p+1), pairs in the order of `moments.lower`.
     d_rss, d_log_v, d_log_xx
         Gradients, (nb,).
     dd_rss, dd_log_v, dd_log_xx
@@ -59,6 +61,7 @@ class Evaluation:
     log_v: float
     log_xx: float
     d_products: Array
+    dd_products: Array
     d_rss: Array
     d_log_v: Array
     d_log_xx: Array
@@ -165,6 +168,7 @@ def evaluate(moments: Moments, structure: Structure, relative: Array) -> Evaluat
         log_v=log_v,
         log_xx=2.0 * float(np.log(np.diag(root)).sum()),
         d_products=d_w,
+        dd_products=dd_w,
         d_rss=d_rss,
         d_log_v=d_log_v,
         d_log_xx=d_log_xx,
