@@ -103,8 +103,8 @@ JOINT = {
 # In standard errors, relative, in SDs, absolute. nlme prints variances to about five digits.
 ALLOWED = {"estimate": 2e-4, "std_error": 2e-4, "variance": 5e-4, "criterion": 1e-5}
 STOPPED_EARLY = {"kashy_diary": 1, "marital_quality": 10, "bl_work_stress_dyads": 250}
-"""nlme ended above the optimum: by .0022 in the criterion of `apim_4re`, by less than it prints in the marital data. With
-tighter control it arrives at our log-likelihoods (−6025.93761834; −13090.51948834) and estimates
+"""nlme ended above the optimum: by .0022 in the criterion of `apim_4re`, by less than it prints in the marital data.
+With tighter control it arrives at our log-likelihoods (−6025.93761834; −13090.51948834) and estimates
 (docs/numerical_truth.md). So many times the usual deviation is allowed."""
 
 

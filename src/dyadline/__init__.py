@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
     from dyadline.inference.coefficients import coefficients
+    from dyadline.inference.contrasts import contrasts, f_test, simple_slopes
     from dyadline.inference.criteria import information_criteria
+    from dyadline.inference.standardised import standardised
     from dyadline.inference.variance import variance_components
     from dyadline.model.fit import Fit, fit
     from dyadline.plan.analysis import AnalysisPlan
@@ -35,7 +37,9 @@ _ROOMS = {
     "FitError": "errors",
     "PlanError": "errors",
     "coefficients": "inference.coefficients",
+    "contrasts": "inference.contrasts",
     "convergence": "scoring.score",
+    "f_test": "inference.contrasts",
     "fit": "model.fit",
     "fit_dyadic": "model.dyadic",
     "information_criteria": "inference.criteria",
@@ -43,7 +47,9 @@ _ROOMS = {
     "plan_schema": "plan.document",
     "read_plan": "plan.document",
     "run": "workflow",
+    "simple_slopes": "inference.contrasts",
     "simulate": "studies.twins",
+    "standardised": "inference.standardised",
     "variance_components": "inference.variance",
     "write_report": "workflow",
 }
@@ -59,7 +65,9 @@ __all__ = [
     "PlanError",
     "__version__",
     "coefficients",
+    "contrasts",
     "convergence",
+    "f_test",
     "fit",
     "fit_dyadic",
     "information_criteria",
@@ -67,7 +75,9 @@ __all__ = [
     "plan_schema",
     "read_plan",
     "run",
+    "simple_slopes",
     "simulate",
+    "standardised",
     "variance_components",
     "write_report",
 ]

@@ -46,6 +46,10 @@ class Weights:
     dd_log_det: Array
 
 
+Entries = tuple[Array, Array]
+"""First, (m, m), and second derivatives, (m, m, m), in η of (co)variances relative to σ², those first."""
+
+
 class Residual(Protocol):
     """A residual structure, as the criterion needs it."""
 
@@ -63,6 +67,9 @@ class Residual(Protocol):
 
     def weights(self, eta: Array) -> Weights:
         """Weights of the forms at η."""
+
+    def entries(self, eta: Array) -> Entries | None:
+        """Derivatives of entries in which R is linear; ``None`` where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,9 @@ class Independent:
             d_log_det=np.zeros(0),
             dd_log_det=np.zeros((0, 0)),
         )
+
+    def entries(self, eta: Array) -> Entries | None:
+        return np.zeros((0, 0)), np.zeros((0, 0, 0))
 
 
 INDEPENDENT = Independent()
@@ -127,6 +137,12 @@ class UnequalVariances:
             d_log_det=counts,
             dd_log_det=np.zeros((m, m)),
         )
+
+    def entries(self, eta: Array) -> Entries | None:
+        number, ratios = np.arange(self.size), np.exp(eta)
+        twice = np.zeros((self.size,) * 3)
+        twice[number, number, number] = ratios
+        return np.diag(ratios), twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +195,14 @@ class Pairs:
             d_log_det=np.array([n + self.n_second, -2.0 * n * rho]),
             dd_log_det=np.array([[0.0, 0.0], [0.0, -2.0 * n * (1.0 - rho**2)]]),
         )
+
+    def entries(self, eta: Array) -> Entries | None:
+        # The second variance v and the covariance √v tanh ζ.
+        ratio, root, rho = float(np.exp(eta[0])), float(np.exp(eta[0] / 2.0)), float(np.tanh(eta[1]))
+        slope = root * (1.0 - rho**2)
+        once = np.array([[ratio, 0.0], [root * rho / 2.0, slope]])
+        covariance = np.array([[root * rho / 4.0, slope / 2.0], [slope / 2.0, -2.0 * rho * slope]])
+        return once, np.stack([np.diag([ratio, 0.0]), covariance])
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +263,9 @@ class Autoregressive:
             d_log_det=np.array([n @ logs[1]]),
             dd_log_det=np.array([[n @ logs[2]]]),
         )
+
+    def entries(self, eta: Array) -> Entries | None:
+        return None
 
     def _powers(self, eta: float, d: Array) -> tuple[Array, Array, Array]:
         """φ^d and its derivatives in η."""
@@ -321,6 +348,11 @@ class CompoundSymmetry:
             d_log_det=np.array([groups @ logs[1]]),
             dd_log_det=np.array([[groups @ logs[2]]]),
         )
+
+    def entries(self, eta: Array) -> Entries | None:
+        share = 1.0 / (1.0 + float(np.exp(-eta[0])))
+        slope = (1.0 - self.lowest) * share * (1.0 - share)
+        return np.array([[slope]]), np.array([[[slope * (1.0 - 2.0 * share)]]])
 
 
 def _chain(

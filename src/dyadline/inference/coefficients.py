@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 
 from dyadline.data.frames import as_kind
+from dyadline.engine.moments import Array
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.inference.freedom import satterthwaite
-from dyadline.model.fit import Fit, estimates
+from dyadline.inference.kenward_roger import adjusted_covariance, kenward_roger
+from dyadline.model.fit import Fit
 
-DF = ("satterthwaite", "normal")
+DF = ("satterthwaite", "kenward-roger", "normal")
 
 
 def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) -> Any:
@@ -23,7 +25,8 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
     fit
         A fit.
     df
-        ``"satterthwaite"``: t tests; ``"normal"``: z tests (infinite df).
+        ``"satterthwaite"``: t tests; ``"kenward-roger"``: t tests with adjusted standard errors, for REML fits;
+        ``"normal"``: z tests (infinite df).
     level
         Of the confidence interval, between 0 and 1.
 
@@ -32,37 +35,56 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
     A frame of the kind that was fitted, one row per term:
     ``term, estimate, std_error, df, statistic, p_value, conf_low, conf_high``; p two-sided.
     """
+    terms = fit.design.terms
+    table = pl.DataFrame({"term": list(terms), **tested(fit, np.eye(len(terms)), df, level)})
+    return as_kind(table, fit.kind)
+
+
+def tested(fit: Fit, contrasts: Array, df: str, level: float) -> dict[str, Array]:
+    """The columns from ``estimate`` to ``conf_high`` for linear combinations of the coefficients, rows (m, p)."""
     from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-    if df not in DF:
-        raise PlanError(
-            f"Degrees of freedom {df!r} are not known",
-            way_out=did_you_mean(df, DF) or f"Use {' or '.join(DF)}",
-        )
+    check_df(df, DF)
     check_level(level)
-    beta, covariance = estimates(fit)
+    estimate = combined(fit, contrasts)
+    if df == "kenward-roger":
+        covariance, freedom = adjusted_covariance(fit, contrasts), kenward_roger(fit, contrasts)
+    else:
+        half = contrasts @ fit.design.to_fixed
+        covariance = fit.sigma**2 * half @ fit.solution.evaluation.inverse @ half.T
+        freedom = satterthwaite(fit, contrasts) if df == "satterthwaite" else np.full(len(estimate), np.inf)
     std_error = np.sqrt(np.diag(covariance))
-    statistic = beta / std_error
-    normal = df == "normal"
-    freedom = np.full(len(beta), np.inf) if normal else satterthwaite(fit, np.eye(len(beta)))
+    statistic = estimate / std_error
     finite = np.isfinite(freedom)
     known = np.where(finite, freedom, 1.0)
     p_value = 2.0 * np.where(finite, stdtr(known, -np.abs(statistic)), ndtr(-np.abs(statistic)))
     tail = 0.5 + level / 2.0
     quantile = np.where(finite, stdtrit(known, tail), ndtri(tail))
-    table = pl.DataFrame(
-        {
-            "term": list(fit.design.terms),
-            "estimate": beta,
-            "std_error": std_error,
-            "df": freedom,
-            "statistic": statistic,
-            "p_value": p_value,
-            "conf_low": beta - quantile * std_error,
-            "conf_high": beta + quantile * std_error,
-        },
-    )
-    return as_kind(table, fit.kind)
+    return {
+        "estimate": estimate,
+        "std_error": std_error,
+        "df": freedom,
+        "statistic": statistic,
+        "p_value": p_value,
+        "conf_low": estimate - quantile * std_error,
+        "conf_high": estimate + quantile * std_error,
+    }
+
+
+def combined(fit: Fit, contrasts: Array) -> Array:
+    """Lβ, (m,): from the standardised columns, so that far-off zero points do not cancel."""
+    made = fit.design
+    estimate = made.response_scale * (contrasts @ made.to_fixed @ fit.solution.evaluation.beta)
+    return np.asarray(estimate + contrasts[:, list(made.constant)].sum(axis=1) * made.response_shift)
+
+
+def check_df(df: str, known: tuple[str, ...]) -> None:
+    """Refuse degrees of freedom that are not known."""
+    if df not in known:
+        raise PlanError(
+            f"Degrees of freedom {df!r} are not known",
+            way_out=did_you_mean(str(df), known) or f"Use {' or '.join(known)}",
+        )
 
 
 def check_level(level: float) -> None:
