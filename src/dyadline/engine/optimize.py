@@ -71,6 +71,11 @@ def minimise(function: Function, start: Array, *, limit: int = 120) -> Minimum:
     """
     point = np.asarray(start, dtype=float)
     value, gradient, hessian = function(point)
+    if not np.isfinite(value):
+        eigenvalues = np.full(len(point), np.nan)
+        return Minimum(
+            point=point, value=value, gradient_norm=np.inf, decrement=np.inf, eigenvalues=eigenvalues, evaluations=1
+        )
     calls, radius = 1, max(1.0, float(np.linalg.norm(point)))
     values, vectors = np.linalg.eigh(hessian)
     while True:

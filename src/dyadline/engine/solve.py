@@ -20,6 +20,9 @@ BOUNDARY = 1e-5
 TIE = 1e-9
 """Criteria that differ by less are the same."""
 
+FARTHEST = 1e8
+"""Entries of θ beyond which nothing is computed: relative SDs so large mean that there is no residual."""
+
 NO_RESIDUAL = 1e-13
 """A residual share of the total sum of squares below this is rounding, not variation."""
 
@@ -83,21 +86,30 @@ def solve(problem: Problem) -> Solution:
     latest: dict[bytes, Evaluation] = {}  # the optimum's pieces need not be computed again
 
     def function(theta: Array) -> tuple[float, Array, Array]:
+        refused = np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
+        if not np.abs(theta).max(initial=0.0) < FARTHEST:
+            return refused
         try:
             found = evaluate(moments, structure, theta)
         except np.linalg.LinAlgError:
-            return np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
+            return refused
         latest.clear()
         latest[theta.tobytes()] = found
-        if not found.rss > 0.0:
-            return np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
+        if not found.rss > 0.0 or not np.isfinite(found.log_v):
+            return refused
         value, gradient, hessian = found.profiled(method)
         return value, *structure.pull_back(theta, gradient, hessian)
 
     _refuse_no_variation(problem)
+    guesses, others = _starts(problem)
+    # With one block of random effects the first certified end inside has never been the wrong one in thousands of
+    # simulated data sets; with several blocks or levels a second start, the lowest of the others, is needed.
+    plain = len(structure.levels) == 1 and len(structure.levels[0].blocks) == 1
+    if not plain:
+        others.sort(key=lambda theta: function(theta)[0])
     best: Minimum | None = None
-    tried, enough = 0, 1 + len(structure.residual.others)
-    for theta in _starts(problem):
+    tried, enough = 0, len(guesses) + (not plain)
+    for theta in [*guesses, *others]:
         ended = minimise(function, theta)
         tried += 1
         if best is None or _better(ended, best):
@@ -127,24 +139,23 @@ def _better(one: Minimum, other: Minimum) -> bool:
     return one.value < other.value - TIE
 
 
-def _starts(problem: Problem) -> Iterator[Array]:
-    """A moment estimate, then covariances of several sizes and shapes."""
+def _starts(problem: Problem) -> tuple[list[Array], list[Array]]:
+    """A moment estimate (with each η worth trying); then covariances of several sizes and shapes."""
     structure = problem.structure
     inner, *above = structure.levels
     guess = [_moment_estimate(problem), *(0.1 * np.eye(level.size) for level in above)]
-    for eta in (None, *structure.residual.others):
-        yield structure.theta(guess, eta)
-    for share in (1.0, 0.1):
-        yield structure.theta([share * np.eye(level.size) for level in structure.levels])
+    guesses = [structure.theta(guess, eta) for eta in (None, *structure.residual.others)]
+    others = [structure.theta([share * np.eye(level.size) for level in structure.levels]) for share in (1.0, 0.1, 100.0)]
     for number, level in enumerate(structure.levels):
         for effect in range(level.size if level.size > 1 else 0):
             sizes = [np.full(other.size, 0.05) for other in structure.levels]
             sizes[number][effect] = 1.0
-            yield structure.theta([np.diag(size**2) for size in sizes])
+            others.append(structure.theta([np.diag(size**2) for size in sizes]))
     if any(size > 1 for size in inner.blocks):
         for shift in (0.25, -0.25):
             factors = [_leaning(level, shift) for level in structure.levels]
-            yield np.concatenate([structure.residual.start, *factors])
+            others.append(np.concatenate([structure.residual.start, *factors]))
+    return guesses, others
 
 
 def _leaning(level: Level, shift: float) -> Array:
@@ -195,13 +206,13 @@ def _blocks(structure: Structure, theta: Array) -> Iterator[Block]:
             start += size
 
 
-def _still(values: Array) -> NDArray[np.bool_]:
+def still(values: Array) -> NDArray[np.bool_]:
     """Directions that do not vary, judged by their relative variances."""
     return np.asarray(values < BOUNDARY**2 * max(1.0, float(values[-1])))
 
 
 def _on_boundary(structure: Structure, theta: Array) -> bool:
-    return any(bool(_still(values).any()) for _, _, values, _ in _blocks(structure, theta))
+    return any(bool(still(values).any()) for _, _, values, _ in _blocks(structure, theta))
 
 
 def _snapped(structure: Structure, function: Function, found: Minimum) -> Minimum:
@@ -210,7 +221,7 @@ def _snapped(structure: Structure, function: Function, found: Minimum) -> Minimu
         return found
     relative = [np.zeros((level.size, level.size)) for level in structure.levels]
     for number, block, values, vectors in _blocks(structure, found.point):
-        relative[number][block, block] = (vectors * np.where(_still(values), 0.0, values)) @ vectors.T
+        relative[number][block, block] = (vectors * np.where(still(values), 0.0, values)) @ vectors.T
     theta = structure.theta(relative, found.point[: structure.residual.size])
     theta[np.abs(theta) < 1e-12] = 0.0
     ended = minimise(function, theta, limit=20)
@@ -222,7 +233,7 @@ def _descent(structure: Structure, theta: Array, evaluation: Evaluation, method:
     gradient = evaluation.profiled(method)[1]
     smallest = np.inf
     for number, block, values, vectors in _blocks(structure, theta):
-        null = vectors[:, _still(values)]
+        null = vectors[:, still(values)]
         if null.size:
             matrix = structure.levels[number].gradient_matrix(gradient[structure.parts[number]])
             smallest = min(smallest, float(np.linalg.eigvalsh(null.T @ matrix[block, block] @ null)[0]))
@@ -244,6 +255,30 @@ def _refuse_no_variation(problem: Problem) -> None:
             "The fixed effects explain the outcome without any remainder, so there is nothing to model",
             way_out="Check whether the outcome is constant or a copy of a predictor",
         )
+    _refuse_saturated(problem)
+
+
+def _refuse_saturated(problem: Problem) -> None:
+    """With as many effects as rows the likelihood has no maximum, or none that tells the residual."""
+    moments = problem.moments
+    p = moments.n_fixed
+    values = np.linalg.eigvalsh(moments.gram) if moments.n_random else np.zeros((1, 0))
+    ranks = (values > 1e-10 * np.maximum(values[:, -1:], 1e-300)).sum(axis=1)
+    random = round(float(moments.counts @ ranks))
+    left = np.linalg.eigvalsh(moments.within[:p, :p] / _sizes(moments.total[:p, :p]))
+    fixed = int((left > 1e-9).sum())
+    if moments.n_rows <= random + fixed:
+        raise FitError(
+            f"The random effects are as many as the rows leave room for ({random} effects, {fixed} more of the "
+            f"predictors, {moments.n_rows} rows), so they cannot be told from the residual",
+            way_out="Use fewer random effects: (1 | dyad) needs two rows in some dyads, (t | dyad) three",
+        )
+
+
+def _sizes(gram: Array) -> Array:
+    """Products of the columns' lengths, by which cross-products become cosines."""
+    lengths = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    return np.outer(lengths, lengths)
 
 
 def _refuse_no_residual(problem: Problem, evaluation: Evaluation) -> None:
