@@ -145,7 +145,9 @@ def _starts(problem: Problem) -> tuple[list[Array], list[Array]]:
     inner, *above = structure.levels
     guess = [_moment_estimate(problem), *(0.1 * np.eye(level.size) for level in above)]
     guesses = [structure.theta(guess, eta) for eta in (None, *structure.residual.others)]
-    others = [structure.theta([share * np.eye(level.size) for level in structure.levels]) for share in (1.0, 0.1, 100.0)]
+    others = [
+        structure.theta([share * np.eye(level.size) for level in structure.levels]) for share in (1.0, 0.1, 100.0)
+    ]
     for number, level in enumerate(structure.levels):
         for effect in range(level.size if level.size > 1 else 0):
             sizes = [np.full(other.size, 0.05) for other in structure.levels]
