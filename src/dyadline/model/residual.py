@@ -32,6 +32,10 @@ FormsOf = Callable[[slice, slice], list[Form]]
 """The forms over some of the design's rows (first slice) that are all rows of some groups (second slice)."""
 
 
+Draw = Callable[[Array, Array], Array]
+"""From independent standard normal numbers, (n, R), and η to residuals with covariance R, in units of σ."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidualDesign:
     """The residual part of a design.
@@ -44,6 +48,8 @@ class ResidualDesign:
         Levels with a variance each, the reference first; empty where there is one variance.
     forms
         Of some rows; `R⁻¹ = Σ ω_s F_s`.
+    draw
+        Simulated residuals.
     gap
         Number of the gap between each row and the next, (n,), −1 for none, where gaps are too many for forms.
     """
@@ -51,6 +57,7 @@ class ResidualDesign:
     structure: Residual
     labels: tuple[str, ...]
     forms: FormsOf
+    draw: Draw
     gap: Index | None = None
 
     def accumulated(self, part: Rows, numbers: slice, groups: slice) -> Forms | SerialRows | None:
@@ -75,7 +82,7 @@ def _rows_alone(numbers: slice, groups: slice) -> list[Form]:
     return [Form(diagonal=np.ones(numbers.stop - numbers.start))]
 
 
-NONE = ResidualDesign(structure=INDEPENDENT, labels=(), forms=_rows_alone)
+NONE = ResidualDesign(structure=INDEPENDENT, labels=(), forms=_rows_alone, draw=lambda normal, eta: normal)
 
 
 def occasion_order(spec: ResidualSpec, rows: CompleteRows) -> list[Array]:
@@ -129,7 +136,11 @@ def _by(spec: ResidualSpec, rows: CompleteRows) -> ResidualDesign:
         here = codes[numbers]
         return [Form(diagonal=(here == k).astype(float)) for k in range(len(labels))]
 
-    return ResidualDesign(structure=UnequalVariances(tuple(counts.tolist())), labels=labels, forms=forms)
+    def draw(normal: Array, eta: Array) -> Array:
+        return np.asarray(normal * np.exp(np.append(0.0, eta) / 2.0)[codes, None])
+
+    structure = UnequalVariances(tuple(counts.tolist()))
+    return ResidualDesign(structure=structure, labels=labels, forms=forms, draw=draw)
 
 
 def _refuse_one_level(spec: ResidualSpec, labels: tuple[str, ...]) -> None:
@@ -173,8 +184,15 @@ def _pairs(spec: ResidualSpec, rows: CompleteRows, last: Mask) -> ResidualDesign
         return [*own[:2], Form(link=link * 1.0), *own[2:]]
 
     single = int((~paired & (rater == 1)).sum())
+
+    def draw(normal: Array, eta: Array) -> Array:
+        rho, found = float(np.tanh(eta[1])), normal.copy()
+        first = np.flatnonzero(linked)
+        found[first + 1] = rho * normal[first] + np.sqrt(1.0 - rho**2) * normal[first + 1]
+        return np.asarray(found * np.where(rater == 1, np.exp(eta[0] / 2.0), 1.0)[:, None])
+
     structure = Pairs(int(linked.sum()), single)
-    return ResidualDesign(structure=structure, labels=labels, forms=forms)
+    return ResidualDesign(structure=structure, labels=labels, forms=forms, draw=draw)
 
 
 def _times(spec: ResidualSpec, rows: CompleteRows) -> Array:
@@ -218,7 +236,20 @@ def _serial(spec: ResidualSpec, rows: CompleteRows, last: Mask) -> ResidualDesig
         ends = [Form(diagonal=link + np.append(0.0, link[:-1])) for link in links]
         return [Form(diagonal=np.ones(len(here))), *ends, *(Form(link=link) for link in links)]
 
-    return ResidualDesign(structure=structure, labels=(), forms=forms, gap=index if many else None)
+    def draw(normal: Array, eta: Array) -> Array:
+        phi = structure.correlation(float(eta[0]))
+        psi = np.where(linked, np.float64(phi) ** np.where(linked, gaps[index], 1.0), 0.0)
+        found = normal.copy()
+        place = np.arange(len(last)) - np.maximum.accumulate(
+            np.where(np.append(True, last[:-1]), np.arange(len(last)), 0)
+        )
+        for position in range(1, int(place.max(initial=0)) + 1):
+            here = np.flatnonzero(place == position)
+            share = psi[here - 1, None]
+            found[here] = share * found[here - 1] + np.sqrt(1.0 - share**2) * normal[here]
+        return found
+
+    return ResidualDesign(structure=structure, labels=(), forms=forms, draw=draw, gap=index if many else None)
 
 
 def _symmetric(starts: Index, n: int) -> ResidualDesign:
@@ -233,4 +264,11 @@ def _symmetric(starts: Index, n: int) -> ResidualDesign:
         return [rows, *(Form(block=(here == size) * 1.0) for size in different)]
 
     structure = CompoundSymmetry(tuple(different.tolist()), tuple(counts.tolist()))
-    return ResidualDesign(structure=structure, labels=(), forms=forms)
+
+    def draw(normal: Array, eta: Array) -> Array:
+        rho = structure.correlation(float(eta[0]))
+        mean = np.repeat(np.add.reduceat(normal, starts, axis=0) / sizes[:, None], sizes, axis=0)
+        whole = np.sqrt(1.0 + (np.repeat(sizes, sizes) - 1.0) * rho)[:, None]
+        return np.asarray(np.sqrt(1.0 - rho) * (normal - mean) + whole * mean)
+
+    return ResidualDesign(structure=structure, labels=(), forms=forms, draw=draw)
