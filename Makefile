@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: demo test check unit certify bench lock oracles clean
+.PHONY: demo test check unit certify bench lock truth oracles clean
 
 demo: $(VENV)/.ready
 	$(BIN)/dyadline demo study1 --force
@@ -29,6 +29,9 @@ certify: $(VENV)/.ready-dev                ## 1,000 data sets against restarts a
 
 bench: $(VENV)/.ready-bench                ## ratios against other programs, in one run
 	$(BIN)/python benchmarks/bench.py
+
+truth: $(VENV)/.ready-dev                  ## every oracle, tolerance and largest deviation into the documentation
+	$(BIN)/pytest --truth docs/numerical_truth.md
 
 oracles:                                   ## needs R with lme4, lmerTest, nlme and pbkrtest
 	for topic in oracles three_level residual kenward_roger robust profile questions; do Rscript tests/oracles/$$topic.R || exit 1; done

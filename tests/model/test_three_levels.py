@@ -15,11 +15,18 @@ from dyadline.engine.criterion import evaluate
 from dyadline.model.fit import Fit, _in_units, estimates, random_covariance
 from dyadline.model.predict import conditional_effects
 from oracles import answers, nested
+from truth import agree
 
 FITS = nested.fits("three_level")
 every = pytest.mark.parametrize("answer", FITS, ids=lambda a: a["label"])
 interior = pytest.mark.parametrize("answer", [a for a in FITS if not a["singular"]], ids=lambda a: a["label"])
 EXACT = 1e-11
+LME4, DENSE = "lme4 and lmerTest: three levels", "the dense referee: three levels"
+
+
+def off(got: float, want: float) -> float:
+    """Relative deviation."""
+    return abs(got - want) / abs(want)
 
 
 @cache
@@ -65,15 +72,17 @@ def test_at_fixed_theta_lme4_and_the_referee_agree(answer):
         random.append([root @ root.T for root in roots])
     for at in answer["fixed_theta"]:
         criterion, _, rss = at_fixed(fit, answer, nested.relative(answer, at["theta"]))
-        assert criterion == pytest.approx(at["criterion"], rel=EXACT)
-        assert rss == pytest.approx(at["rss"], rel=EXACT)
+        agree(LME4, "criterion at fixed θ, relative", off(criterion, at["criterion"]), EXACT)
+        agree(LME4, "r'V⁻¹r at fixed θ, relative", off(rss, at["rss"]), EXACT)
     for D in random:
         criterion, beta, rss = at_fixed(fit, answer, D)
-        assert criterion == pytest.approx(referee.criterion(y, X, blocks, D, answer["method"]), rel=EXACT)
-        assert rss == pytest.approx(referee.rss(y, X, blocks, D), rel=EXACT)
+        wanted = referee.criterion(y, X, blocks, D, answer["method"])
+        agree(DENSE, "criterion at fixed θ, relative", off(criterion, wanted), EXACT)
+        agree(DENSE, "r'V⁻¹r at fixed θ, relative", off(rss, referee.rss(y, X, blocks, D)), EXACT)
         there = referee.solve(y, X, blocks, D)
         std_error = np.sqrt(np.diag(there.covariance) * there.rss / len(y))
-        assert (np.abs(beta - there.beta) <= EXACT * np.maximum(np.abs(there.beta), std_error)).all()
+        deviation = np.abs(beta - there.beta) / np.maximum(np.abs(there.beta), std_error)
+        agree(DENSE, "fixed effects at fixed θ, relative", deviation.max(), EXACT)
 
 
 @every
@@ -90,13 +99,14 @@ def test_counts_and_ending(answer):
 def test_the_optimum_is_lme4s(answer):
     fit = fitted(answer)
     assert fit.criterion <= answer["criterion"] + 1e-7
-    assert fit.criterion == pytest.approx(answer["criterion"], abs=1e-7)
+    agree(LME4, "criterion at the optimum", abs(fit.criterion - answer["criterion"]), 1e-7)
     table = {row["term"]: row for row in dl.coefficients(fit).to_dicts()}
     for term in answer["terms"]:
         se = answer["std_error"][term]
-        assert abs(table[term]["estimate"] - answer["beta"][term]) <= 1e-6 * max(abs(answer["beta"][term]), se)
-        assert table[term]["std_error"] == pytest.approx(se, rel=1e-5)
-    assert fit.sigma == pytest.approx(answer["sigma"], rel=1e-6)
+        want = answer["beta"][term]
+        agree(LME4, "fixed effects, relative", abs(table[term]["estimate"] - want) / max(abs(want), se), 1e-6)
+        agree(LME4, "standard errors, relative", off(table[term]["std_error"], se), 1e-5)
+    agree(LME4, "σ, relative", off(fit.sigma, answer["sigma"]), 1e-6)
 
 
 @every
@@ -117,13 +127,14 @@ def test_variances_at_both_levels(answer):
         scale = variance[c["group"], c["term1"]]
         if c["term2"] is not None:
             scale = np.sqrt(scale * variance[c["group"], c["term2"]])
-        assert abs(got - c["value"]) <= 1e-4 * max(scale, floor), c
+        agree(LME4, "(co)variances / SDs", abs(got - c["value"]) / max(scale, floor), 1e-4)
 
 
 @interior
 def test_satterthwaite_freedom_is_lmer_tests(answer):
     got = {row["term"]: row["df"] for row in dl.coefficients(fitted(answer)).to_dicts()}
-    assert got == pytest.approx(answer["df"], rel=1e-4)
+    for term, df in answer["df"].items():
+        agree(LME4, "Satterthwaite df, relative", off(got[term], df), 1e-4)
 
 
 def test_dyad_numbers_that_start_anew_with_each_therapist_are_resolved_and_told():
@@ -190,5 +201,6 @@ def test_conditional_modes_solve_the_mixed_model_equations():
         order = np.argsort(fit.design.groupings[level].labels.to_numpy())
         for j, position in enumerate(order):
             part = slice(sizes[truth[level, j]], sizes[truth[level, j] + 1])
-            np.testing.assert_allclose(modes[position], u[part], rtol=1e-7, atol=1e-9)
-            np.testing.assert_allclose(covariance[position], spread[part, part], rtol=1e-7, atol=1e-9)
+            henderson = "Henderson's mixed-model equations: three levels"
+            agree(henderson, "conditional modes", np.abs(modes[position] - u[part]).max(), 1e-9)
+            agree(henderson, "their covariances", np.abs(covariance[position] - spread[part, part]).max(), 1e-9)
