@@ -139,6 +139,10 @@ class Structure:
 
     def pull_back(self, theta: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
         """Gradient and Hessian in θ from those in the entries."""
+        if len(self.levels) == 1 and self.residual.size == 0:  # most models; no blocks to put together
+            level = self.levels[0]
+            alone = level.jacobian(theta)
+            return alone.T @ gradient, alone.T @ hessian @ alone + level.curvature(gradient)
         jacobian = self.jacobian(theta)
         pulled = jacobian.T @ hessian @ jacobian
         for level, part in zip(self.levels, self.parts, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,15 +102,13 @@ def solve(problem: Problem) -> Solution:
         return value, *structure.pull_back(theta, gradient, hessian)
 
     _refuse_no_variation(problem)
-    guesses, others = _starts(problem)
+    guesses = _guesses(problem)
     # With one block of random effects the first certified end inside has never been the wrong one in thousands of
     # simulated data sets; with several blocks or levels a second start, the lowest of the others, is needed.
     plain = len(structure.levels) == 1 and len(structure.levels[0].blocks) == 1
-    if not plain:
-        others.sort(key=lambda theta: function(theta)[0])
     best: Minimum | None = None
     tried, enough = 0, len(guesses) + (not plain)
-    for theta in [*guesses, *others]:
+    for theta in chain(guesses, _other_starts(structure, function)):
         ended = minimise(function, theta)
         tried += 1
         if best is None or _better(ended, best):
@@ -139,12 +138,15 @@ def _better(one: Minimum, other: Minimum) -> bool:
     return one.value < other.value - TIE
 
 
-def _starts(problem: Problem) -> tuple[list[Array], list[Array]]:
-    """A moment estimate (with each η worth trying); then covariances of several sizes and shapes."""
+def _guesses(problem: Problem) -> list[Array]:
+    """A moment estimate, with each η worth trying."""
     structure = problem.structure
-    inner, *above = structure.levels
-    guess = [_moment_estimate(problem), *(0.1 * np.eye(level.size) for level in above)]
-    guesses = [structure.theta(guess, eta) for eta in (None, *structure.residual.others)]
+    guess = [_moment_estimate(problem), *(0.1 * np.eye(level.size) for level in structure.levels[1:])]
+    return [structure.theta(guess, eta) for eta in (None, *structure.residual.others)]
+
+
+def _other_starts(structure: Structure, function: Function) -> Iterator[Array]:
+    """Covariances of several sizes and shapes, the lowest first."""
     others = [
         structure.theta([share * np.eye(level.size) for level in structure.levels]) for share in (1.0, 0.1, 100.0)
     ]
@@ -153,11 +155,11 @@ def _starts(problem: Problem) -> tuple[list[Array], list[Array]]:
             sizes = [np.full(other.size, 0.05) for other in structure.levels]
             sizes[number][effect] = 1.0
             others.append(structure.theta([np.diag(size**2) for size in sizes]))
-    if any(size > 1 for size in inner.blocks):
+    if any(size > 1 for size in structure.levels[0].blocks):
         for shift in (0.25, -0.25):
             factors = [_leaning(level, shift) for level in structure.levels]
             others.append(np.concatenate([structure.residual.start, *factors]))
-    return guesses, others
+    yield from sorted(others, key=lambda theta: function(theta)[0])
 
 
 def _leaning(level: Level, shift: float) -> Array:

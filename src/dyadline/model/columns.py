@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -79,14 +80,16 @@ class Standard:
 def standard(values: Array, *, shifted: bool) -> Standard:
     """Shift and scale with few binary digits: a power of two near the SD, a shift near the mean."""
     centre = float(values.mean()) if shifted else 0.0
-    spread = float(np.sqrt(np.mean((values - centre) ** 2)))
+    from_centre = values - centre
+    spread = float(np.sqrt(from_centre @ from_centre / max(1, len(values))))
     if not spread > 0.0 or not np.isfinite(spread):
         return Standard()
     scale = float(2.0 ** np.round(np.log2(spread)))
     return Standard(shift=float(np.round(centre / scale)) * scale if shifted else 0.0, scale=scale)
 
 
-def shiftable(columns: Sequence[Column]) -> set[Variable]:
+@lru_cache(maxsize=256)
+def shiftable(columns: tuple[Column, ...]) -> frozenset[Variable]:
     """Numeric variables whose shift leaves the span of the columns as it is.
 
     That is so when for every column with the variable the same column without it is there too.
@@ -94,7 +97,7 @@ def shiftable(columns: Sequence[Column]) -> set[Variable]:
     keys = [frozenset((a.variable, a.level) for a in column) for column in columns]
     present = set(keys)
     numeric = {a.variable for column in columns for a in column if a.level is None}
-    return {
+    return frozenset(
         variable
         for variable in numeric
         if all(
@@ -102,7 +105,7 @@ def shiftable(columns: Sequence[Column]) -> set[Variable]:
             for column, key in zip(columns, keys, strict=True)
             if (variable, None) in key
         )
-    }
+    )
 
 
 def transformation(columns: Sequence[Column], standards: Mapping[Variable, Standard]) -> Array:
@@ -110,17 +113,36 @@ def transformation(columns: Sequence[Column], standards: Mapping[Variable, Stand
 
     Coefficients of the named columns are A times those of the standardised ones.
     """
+    shifted = frozenset(v for v, how in standards.items() if how.shift != 0.0)
+    result = np.zeros((len(columns), len(columns)))
+    for row, column, moved, scaled in _expansion(tuple(columns), shifted):
+        value = 1.0
+        for variable in moved:
+            value *= -standards[variable].shift
+        for variable in scaled:
+            value /= standards[variable].scale
+        result[row, column] = value
+    return result
+
+
+Entry = tuple[int, int, tuple[Variable, ...], tuple[Variable, ...]]
+"""Row and column of the transformation, variables whose shifts multiply, variables whose scales divide."""
+
+
+@lru_cache(maxsize=256)
+def _expansion(columns: tuple[Column, ...], shifted: frozenset[Variable]) -> tuple[Entry, ...]:
+    """Products of shifted variables written out: the same for every data set of a formula."""
     keys = [frozenset((a.variable, a.level) for a in column) for column in columns]
     position = {key: number for number, key in enumerate(keys)}
-    result = np.zeros((len(columns), len(columns)))
+    found: list[Entry] = []
     for number, column in enumerate(columns):
-        moving = [a for a in column if standards.get(a.variable, Standard()).shift != 0.0 and a.level is None]
-        scale = np.prod([standards[a.variable].scale for a in column if a.level is None])
+        moving = [a for a in column if a.variable in shifted and a.level is None]
+        scaled = tuple(a.variable for a in column if a.level is None)
         for size in range(len(moving) + 1):
             for dropped in combinations(moving, size):
                 key = keys[number] - {(a.variable, None) for a in dropped}
-                result[position[key], number] = np.prod([-standards[a.variable].shift for a in dropped]) / scale
-    return result
+                found.append((position[key], number, tuple(a.variable for a in dropped), scaled))
+    return tuple(found)
 
 
 def matrix(columns: Sequence[Column], values: Mapping[Atom, Array], n: int) -> Array:

@@ -43,6 +43,7 @@ class Values:
     def __init__(self, rows: CompleteRows, levels: dict[str, tuple[str, ...]]) -> None:
         self.rows = rows
         self.levels = levels
+        self._standards: dict[tuple[Variable, bool], Standard] = {}
 
     def numeric(self, variable: Variable, part: slice = slice(None)) -> Array:
         """Values of a variable in some rows, transformed.
@@ -69,11 +70,18 @@ class Values:
         """How columns are standardised, and the way back."""
         movable = shiftable(columns)
         standards = {
-            atom.variable: standard(self.numeric(atom.variable), shifted=atom.variable in movable)
+            atom.variable: self.standard(atom.variable, shifted=atom.variable in movable)
             for atom in dict.fromkeys(a for column in columns for a in column)
             if atom.level is None
         }
         return Block(columns=columns, standards=standards, back=transformation(columns, standards))
+
+    def standard(self, variable: Variable, *, shifted: bool) -> Standard:
+        """Shift and scale of a variable."""
+        key = variable, shifted
+        if key not in self._standards:
+            self._standards[key] = standard(self.numeric(variable), shifted=shifted)
+        return self._standards[key]
 
     def matrix(self, block: Block, part: slice = slice(None)) -> Array:
         """Standardised columns of some rows, (n, p)."""
