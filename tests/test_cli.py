@@ -103,6 +103,50 @@ def test_fit_for_people(study):
     assert "CBT" in done.stdout  # the reference level is printed
 
 
+def test_fit_of_three_levels_with_a_residual_structure(study):
+    formula = "bdi ~ session + (session | dyad) + (1 | therapist)"
+    done = call("fit", formula, "study1.csv", "--residual", "ar1(session)", cwd=study)
+    assert done.returncode == 0, done.stderr
+    for words in ("Random effects of dyad", "Random effects of therapist", "Residual correlation, ar1(session)"):
+        assert words in done.stdout
+    assert "96 dyad, 34 therapist" in done.stdout
+    answer = json.loads(call("fit", formula, "study1.csv", "--residual", "ar1(session)", "--json", cwd=study).stdout)
+    assert answer["groups"] == {"dyad": 96, "therapist": 34}
+    assert answer["residual"] == "ar1(session)"
+    assert [r["group"] for r in answer["variance_components"]] == [
+        "dyad", "dyad", "dyad", "therapist", "Residual", "Residual correlation"
+    ]  # fmt: skip
+    wrong = call("fit", formula, "study1.csv", "--residual", "ar2(session)", cwd=study)
+    assert wrong.returncode == 2
+    assert "Did you mean 'ar1'?" in wrong.stderr
+
+
+def test_what_a_fit_decided_is_printed(study):
+    frame = twin_data("study1").with_columns(dyad=pl.col("dyad").str.slice(3))  # numbered anew, as it were
+    frame.write_csv(study / "study1.csv")
+    formula = "bdi ~ session + (1 | dyad) + (1 | therapist)"
+    assert "[warning]" in call("fit", formula, "study1.csv", cwd=study).stdout
+    answer = json.loads(call("fit", formula, "study1.csv", "--json", cwd=study).stdout)
+    assert [f["code"] for f in answer["findings"]] == ["labels-repeat-across-groups"]
+
+
+def test_levels_from_the_plan_to_the_tables(study):
+    text = (study / "study1.toml").read_text(encoding="utf-8")
+    assert "levels = 2" in text
+    (study / "study1.toml").write_text(text.replace("levels = 2", 'levels = "auto"'), encoding="utf-8")
+    check = call("check", "study1.toml", cwd=study)
+    assert "+ (time | dyad) + (1 | therapist)" in check.stdout
+    assert "Therapists leave the models again" in check.stdout
+    run = call("run", "study1.toml", "--out", "results", cwd=study)
+    assert run.returncode == 0, run.stderr
+    said = " ".join(run.stdout.split())
+    assert "[warning] Three levels were tried, and all models have two (session, dyad)." in said
+    row = pl.read_csv(study / "results" / "tables" / "level_test.csv").row(0, named=True)
+    assert (row["levels_asked"], row["levels_used"], row["p_value"]) == ("auto", 2, 1.0)
+    assert "Do therapists differ?" in (study / "results" / "report.html").read_text(encoding="utf-8")
+    assert 'levels = "auto"' in (study / "results" / "plan.toml").read_text(encoding="utf-8")
+
+
 def test_dyads_without_a_complete_row_are_named(study):
     frame = twin_data("study1").with_columns(bdi=pl.when(pl.col("dyad") != "D007").then("bdi"))
     frame.write_csv(study / "study1.csv")

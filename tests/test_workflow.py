@@ -106,3 +106,21 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
         write_whole(path, "not bytes")  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("study", ["study1", "study2"])
+def test_joint_growth_from_plan_to_report(tmp_path, study):
+    plan = twin_plan(study)
+    plan = plan.model_copy(update={"convergence": plan.convergence.model_copy(update={"growth": "dyadic"})})
+    result = dl.run(plan, twin_data(study))
+    separate = dl.run(twin_plan(study), twin_data(study))
+    both = result.scores.join(separate.scores, on="dyad")
+    assert both.select(pl.corr("convergence_raw", "convergence_raw_right")).item() > 0.8
+    assert result.tables["growth_fixed_effects"]["term"].to_list() == [
+        "patient", "therapist", "patient:t", "therapist:t"
+    ]  # fmt: skip
+    assert result.tables["growth_random_effects"].height == 13
+    assert "growth_fixed_effects" not in separate.tables
+    assert result.scoring.reliability.height == 5
+    page = dl.write_report(result, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Joint growth model of both raters" in page

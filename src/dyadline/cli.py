@@ -155,6 +155,8 @@ def check(plan: PlanFile, json: Json = False) -> None:
     typer.echo(f"Score: {how.name}\n{_folded(how.sentence)}")
     for number, formula in models.items():
         typer.echo(f"Model {number} ({asked.models.method}): {formula}")
+    if asked.models.levels == "auto":
+        typer.echo("Therapists leave the models again if a test finds no difference between them.")
     _echo_findings(dataset.findings)
 
 
@@ -188,16 +190,23 @@ def fit_command(
     method: Annotated[str, typer.Option(help="REML or ML.")] = "REML",
     df: Annotated[str, typer.Option(help="satterthwaite or normal.")] = "satterthwaite",
     criteria: Annotated[str, typer.Option(help="spss, lme4, nlme or sas.")] = "spss",
+    residual: Annotated[
+        str | None, typer.Option(help="by(rater), pairs(rater, session), ar1(session), car1(week) or cs.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Fit one mixed model from a formula as in lme4."""
+    """Fit one mixed model from a formula as in lme4.
+
+    Three levels: (t | dyad) + (1 | therapist). Two outcomes of a row at once: cbind(a, b) ~ t + (t | dyad).
+    """
     from dyadline.data.read import read_frame
+    from dyadline.inference.boundary import boundary_words
     from dyadline.inference.coefficients import coefficients
     from dyadline.inference.criteria import information_criteria
     from dyadline.inference.variance import variance_components
     from dyadline.model.fit import fit
 
-    fitted = fit(formula, read_frame(data), method)
+    fitted = fit(formula, read_frame(data), method, residual=residual)
     tables = {
         "coefficients": coefficients(fitted, df=df),
         "variance_components": variance_components(fitted),
@@ -206,22 +215,27 @@ def fit_command(
     facts = {
         "formula": fitted.spec.formula,
         "method": fitted.method,
+        "residual": fitted.spec.residual.label,
         "criterion": fitted.criterion,
         "converged": fitted.converged,
         "singular": fitted.singular,
+        "boundary": boundary_words(fitted) if fitted.singular else "",
         "sigma": fitted.sigma,
         "n_rows": fitted.n_rows,
         "n_groups": fitted.n_groups,
+        "groups": {grouping.name: len(grouping.labels) for grouping in fitted.design.groupings},
         "n_dropped": fitted.design.n_dropped,
         "groups_lost": list(fitted.design.lost),
         "reference_levels": {name: levels[0] for name, levels in fitted.design.levels.items()},
     }
     if json:
-        _print_json({**facts, **{name: table.to_dicts() for name, table in tables.items()}})
+        notes = [_finding(note) for note in fitted.design.notes]
+        _print_json({**facts, **{name: table.to_dicts() for name, table in tables.items()}, "findings": notes})
     else:
         from dyadline.report.text import fit_tables
 
         _console(lambda width: fit_tables(facts, tables, width=width))
+        _echo_findings(fitted.design.notes)
     if not fitted.converged:
         typer.echo("dyadline: the optimum is not certified; do not report these numbers as they are.", err=True)
         raise typer.Exit(1)

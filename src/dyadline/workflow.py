@@ -14,6 +14,7 @@ from dyadline.errors import PlanError
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.document import make_plan
 from dyadline.result import AnalysisResult
+from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
@@ -61,6 +62,7 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         "agreement": agreement(dataset),
         "flow": flow(dataset),
         "scores": scoring.scores,
+        **(growth_tables(scoring.growth) if scoring.growth else {}),
     }
     found = traps(dataset, scoring, models, tables, plan)
     return AnalysisResult(

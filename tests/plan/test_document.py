@@ -42,6 +42,7 @@ rating_window = "all"
 outcome_window = "all"
 [models]
 run = [1, 2, 3]
+levels = 2
 method = "REML"
 df = "satterthwaite"
 criteria = "spss"
@@ -173,8 +174,8 @@ def test_one_mistake_is_one_line() -> None:
     with pytest.raises(PlanMistakes) as caught:
         parse_plan(STUDY.replace('"multilevel"', '"multilevle"'), name="study.toml")
     assert str(caught.value) == (
-        'study.toml, line 18, convergence.growth: found "multilevle"; allowed is "multilevel", "ols" or "observed". '
-        "Did you mean 'multilevel'?"
+        'study.toml, line 18, convergence.growth: found "multilevle"; allowed is "multilevel", "ols", "dyadic" or '
+        "\"observed\". Did you mean 'multilevel'?"
     )
 
 
@@ -229,6 +230,36 @@ def test_covariates() -> None:
             make_plan({"columns": COLUMNS | {"covariates": wrong}})
 
 
+@pytest.mark.parametrize("levels", [3, '"auto"'])
+def test_three_levels_need_a_column_of_therapists(levels: object) -> None:
+    text = STUDY.replace("levels = 2", f"levels = {levels}")
+    assert parse_plan(text).models.levels == (3 if levels == 3 else "auto")
+    found = mistakes(text.replace('therapist = "therapist"\n', "# none\n"))
+    assert found["models.levels"][0] == 29
+    assert "name their column as therapist in [columns]" in found["models.levels"][1]
+
+
+def test_wrong_levels_in_words() -> None:
+    for value in ("4", "2.0", "true", '"atuo"'):
+        (line, words) = mistakes(STUDY.replace("levels = 2", f"levels = {value}"))["models.levels"]
+        assert line == 29
+        assert f'found {value}; allowed is 2, 3 or "auto"' in words
+    assert "Did you mean 'auto'" in words
+    slopes = STUDY.replace("levels = 2", "levels = {}\ntherapist_slopes = {}")
+    assert 'need levels = 3 or "auto"' in mistakes(slopes.format(2, "true"))["models.therapist_slopes"][1]
+    assert "allowed is true or false" in mistakes(slopes.format(3, "1"))["models.therapist_slopes"][1]
+    assert parse_plan(slopes.format(3, "true")).models.therapist_slopes
+
+
+def test_a_written_plan_explains_the_levels() -> None:
+    two = plan_text(parse_plan(STUDY))
+    assert 'levels = 2                         # 2 (session, dyad), 3 (and therapist) or "auto" (3 if' in two
+    assert "therapist_slopes" not in two
+    auto = plan_text(parse_plan(STUDY.replace("levels = 2", 'levels = "auto"\ntherapist_slopes = true')))
+    assert 'levels = "auto"                    # or 2 | 3\n' in auto
+    assert "therapist_slopes = true            # Whether the change over time varies over therapists too" in auto
+
+
 def test_key_lines() -> None:
     text = (
         'a.b = 1\n"c d" = """\nx = 1 \\""" \ny = 2\n""" # z\n[ e . "f.g" ]\n'
@@ -266,6 +297,9 @@ def plans(draw: st.DrawFn) -> AnalysisPlan:
     for key, field in schema["ModelsSection"]["properties"].items():
         if "enum" in field:
             models[key] = draw(st.sampled_from(field["enum"]))
+    if "therapist" not in columns:
+        models["levels"] = 2
+    models["therapist_slopes"] = models["levels"] != 2 and draw(st.booleans())
     scale = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
     content = {
         "title": draw(st.text()),
@@ -293,7 +327,7 @@ def test_any_text_is_a_plan_or_a_plan_error(text: str) -> None:
 
 def test_written_plan_names_the_alternatives() -> None:
     text = plan_text(parse_plan(STUDY))
-    assert 'growth = "multilevel"              # or ols | observed\n' in text
+    assert 'growth = "multilevel"              # or ols | dyadic | observed\n' in text
     assert 'criteria = "spss"                  # or lme4 | nlme | sas\n' in text
     keys = set(key_lines(STUDY))
     assert set(key_lines(text)) == keys
@@ -311,5 +345,5 @@ def test_schema_says_what_every_key_means() -> None:
             described = schema["$defs"][field["$ref"].split("/")[-1]] if "$ref" in field else field
             assert described["description"], key
     growth = schema["$defs"]["ConvergenceSection"]["properties"]["growth"]
-    assert growth["enum"] == ["multilevel", "ols", "observed"]
+    assert growth["enum"] == ["multilevel", "ols", "dyadic", "observed"]
     assert growth["default"] == "multilevel"

@@ -28,6 +28,20 @@ def test_models(number: int) -> None:
     assert spec.random == (RandomTerm(terms=((), (Variable("time"),)), group=("dyad",)),)
 
 
+@pytest.mark.parametrize("levels", [3, "auto"])
+def test_three_levels(levels: object) -> None:
+    columns = COLUMNS | {"therapist": "th"}
+    for slopes, terms in ((False, ((),)), (True, ((), (Variable("time"),)))):
+        models = {"levels": levels, "therapist_slopes": slopes}
+        plan = make_plan({"columns": columns, "models": models})
+        for number in (1, 2, 3):
+            spec = outcome_model(number, plan)
+            assert " ".join(term_label(term) for term in spec.fixed) == MODELS[number]
+            assert spec.random[0] == RandomTerm(terms=((), (Variable("time"),)), group=("dyad",))
+            assert spec.random[1:] == (RandomTerm(terms=terms, group=("therapist",)),)
+    assert len(outcome_model(2, plan, random="(1 | dyad)").random) == 1
+
+
 def test_without_early_discrepancy() -> None:
     plan = make_plan({"columns": COLUMNS, "convergence": {"early_discrepancy": "none"}})
     assert len(outcome_model(3, plan).fixed) == 14

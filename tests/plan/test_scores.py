@@ -26,8 +26,8 @@ def every() -> list[ConvergenceSection]:
 
 def test_all_combinations_are_told_apart() -> None:
     hows = every()
-    # 2 growths with curves × 3 · 4 · 2 · 6 · 2 · 4 + raw ratings × 3 · 4 · 2 · 6 · 1 · 3
-    assert len(hows) == 2 * 1152 + 432
+    # 3 growths with curves × 3 · 4 · 2 · 6 · 2 · 4 + raw ratings × 3 · 4 · 2 · 6 · 1 · 3
+    assert len(hows) == 3 * 1152 + 432
     told = [describe_operationalisation(how) for how in hows]
     assert len({t.name for t in told}) == len(hows)
     assert len({t.sentence for t in told}) == len(hows)
@@ -47,7 +47,7 @@ def test_formulas_depend_on_what_enters_them() -> None:
         key = (how.growth, how.discrepancy, how.slope, unit, how.transform)
         formulas.setdefault(describe_operationalisation(how).formula, set()).add(key)
     assert all(len(keys) == 1 for keys in formulas.values())
-    assert len(formulas) == 3 * 3 * (2 * 2 + 2) * 6
+    assert len(formulas) == 4 * 3 * (2 * 2 + 2) * 6
     for formula in formulas:
         assert formula.count("{") == formula.count("}")
         assert "<mi>&</mi>" not in convert(formula)
@@ -73,6 +73,17 @@ def test_the_default_is_spelled_out() -> None:
         "ln(x − min(x) + 1)",
     ):
         assert words in one.sentence
+
+
+def test_joint_curves_say_so() -> None:
+    joint = describe_operationalisation(ConvergenceSection(growth="dyadic"))
+    assert joint.name == "dyadic/absolute/rate/window/log_shift"
+    assert "one joint growth model of both raters' ratings" in joint.sentence
+    assert "Raudenbush, Brennan & Barnett, 1995" in joint.sentence
+    assert (
+        r"\hat u^P_{kj}, \hat u^T_{kj} &= "
+        r"\operatorname{E}\left(u^P_{kj}, u^T_{kj} \mid P_{j1}, \ldots, T_{j1}, \ldots\right)" in joint.formula
+    )
 
 
 def test_what_is_not_the_default_is_in_the_name() -> None:

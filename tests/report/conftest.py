@@ -150,7 +150,7 @@ def _scoring(rows: pl.DataFrame, scores: pl.DataFrame) -> Any:
         simulated=None,
         window=(0.0, 13.0),
         findings=(),
-        rater_fits={},
+        growth=None,
     )
 
 

@@ -83,7 +83,3 @@ def test_names_survive_mathml_and_stay_inert(name):
     assert "<script" not in made
     said = [unescape(e.text or "") for e in tree.iter() if e.tag.endswith("mtext")]
     assert said == [name, "other"]
-
-
-def test_models_that_two_levels_cannot_express_have_no_equation():
-    assert model_equations(parse_formula("outcome ~ time + (1 | dyad) + (1 | therapist)")) == ()

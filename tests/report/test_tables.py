@@ -185,10 +185,11 @@ def test_one_fit_in_the_terminal(result):
         "formula": "y ~ x + (x | g)",
         "method": "REML",
         "n_rows": 1089,
-        "n_groups": 96,
+        "residual": "independent",
+        "groups": {"dyad": 96},
         "n_dropped": 4,
         "groups_lost": ["D007"],
-        "singular": False,
+        "boundary": "",
         "reference_levels": {"sex": "female"},
     }
     tables = {

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from dyadline.plan.analysis import ConvergenceSection
-from dyadline.scoring.ratings import RATERS, Ratings, growth_models, least_squares_lines
-from dyadline.scoring.reliability import joint_covariance, simulate_scores
+from dyadline.scoring.growth import curves, growth_models, population
+from dyadline.scoring.ratings import RATERS, Ratings
+from dyadline.scoring.reliability import simulate_scores
 
 OLS = ConvergenceSection(growth="ols", discrepancy="signed", transform="none", unit="per_unit")
 
@@ -29,13 +30,12 @@ def balanced_ratings(dyads=400, times=6, residual=0.5, seed=2, common=0.5):
     return Ratings(dyads=labels, index=index, time=t, t=t, value=value, first=0.0, last=times - 1.0)
 
 
-def by_least_squares(observed):
-    return {r: least_squares_lines(observed.index, observed.t, observed.value[r], observed.n_dyads) for r in RATERS}
+by_least_squares = curves("ols", None)
 
 
 def test_reliability_of_a_difference_of_slopes_is_that_of_classical_theory():
     observed = balanced_ratings()
-    found = simulate_scores(observed, growth_models(observed), by_least_squares, OLS)
+    found = simulate_scores(growth_models(observed), by_least_squares, OLS)
     reliability = dict(found.reliability.iter_rows())
     # Var(b_P − b_T) = 2·.04·(1 − .5) = .04; error 2·.25/Σ(t − t̄)² = .5/17.5.
     assert reliability["convergence"] == pytest.approx(0.04 / (0.04 + 0.5 / 17.5), abs=0.06)
@@ -45,7 +45,7 @@ def test_reliability_of_a_difference_of_slopes_is_that_of_classical_theory():
 
 def test_covariance_between_the_raters_is_recovered():
     observed = balanced_ratings(dyads=1500)
-    found = joint_covariance(observed, growth_models(observed))
+    found = population(growth_models(observed)).covariance
     assert found[0, 2] == pytest.approx(0.5, abs=0.1)
     assert found[1, 3] == pytest.approx(0.02, abs=0.005)
     assert np.linalg.eigvalsh(found)[0] >= -1e-10
@@ -53,7 +53,7 @@ def test_covariance_between_the_raters_is_recovered():
 
 def test_no_convergence_has_a_mean_score_near_zero_for_signed_gaps():
     observed = balanced_ratings(dyads=200)
-    found = simulate_scores(observed, growth_models(observed), by_least_squares, OLS)
+    found = simulate_scores(growth_models(observed), by_least_squares, OLS)
     assert found.null_low < 0 < found.null_high
     # SE of a mean of 200 scores of which only the noise varies: sqrt(.5/17.5/200).
     assert found.null_high - found.null_low == pytest.approx(2 * 1.96 * np.sqrt(0.5 / 17.5 / 200), rel=0.2)
@@ -62,7 +62,7 @@ def test_no_convergence_has_a_mean_score_near_zero_for_signed_gaps():
 def test_the_same_seed_gives_the_same_digits():
     observed = balanced_ratings(dyads=30)
     models = growth_models(observed)
-    a = simulate_scores(observed, models, by_least_squares, OLS, seed=4)
-    b = simulate_scores(observed, models, by_least_squares, OLS, seed=4)
+    a = simulate_scores(models, by_least_squares, OLS, seed=4)
+    b = simulate_scores(models, by_least_squares, OLS, seed=4)
     assert a.null_mean == b.null_mean
     assert a.reliability.equals(b.reliability)

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-Growth = Literal["multilevel", "ols", "observed"]
+Growth = Literal["multilevel", "ols", "dyadic", "observed"]
 Discrepancy = Literal["absolute", "signed", "squared"]
 Slope = Literal["rate", "toward_zero", "endpoints", "log_ratio"]
 Unit = Literal["window", "per_unit"]
@@ -29,6 +29,7 @@ EarlyDiscrepancy = Literal["signed", "absolute", "curve", "none"]
 Method = Literal["REML", "ML"]
 FreedomMethod = Literal["satterthwaite", "normal"]
 Criteria = Literal["spss", "lme4", "nlme", "sas"]
+Levels = Literal[2, 3, "auto"]
 
 
 def _whole(value: object) -> object:
@@ -36,6 +37,10 @@ def _whole(value: object) -> object:
     if type(value) is not int:
         raise PydanticCustomError("whole_number", "Input should be a whole number")
     return value
+
+
+def _whole_or_word(value: object) -> object:
+    return value if isinstance(value, str) else _whole(value)
 
 
 Name = Annotated[str, Field(min_length=1)]
@@ -180,6 +185,10 @@ class ModelsSection(_Section):
         3,
     )
     """Models 1 (time only), 2 (convergence), 3 (convergence and covariates)."""
+    levels: Annotated[Levels, BeforeValidator(_whole_or_word)] = 2
+    """2 (session, dyad), 3 (and therapist) or "auto" (3 if therapists differ, else 2)."""
+    therapist_slopes: Annotated[bool, Field(strict=True, validate_default=True)] = False
+    """Whether the change over time varies over therapists too, with three levels."""
     method: Method = "REML"
     """Restricted or full maximum likelihood."""
     df: FreedomMethod = "satterthwaite"
@@ -192,6 +201,13 @@ class ModelsSection(_Section):
     def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(value)) < len(value):
             raise ValueError("each model can be run once")
+        return value
+
+    @field_validator("therapist_slopes")
+    @classmethod
+    def _of_the_third_level(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("levels") == 2:
+            raise ValueError('slopes of therapists need levels = 3 or "auto"')
         return value
 
 
@@ -212,6 +228,17 @@ class AnalysisPlan(_Section):
     """How the convergence score and what goes with it are made."""
     models: ModelsSection = ModelsSection()
     """Which outcome models are fitted, and how."""
+
+    @field_validator("models")
+    @classmethod
+    def _therapists_are_known(cls, value: ModelsSection, info: ValidationInfo) -> ModelsSection:
+        columns = info.data.get("columns")
+        if value.levels != 2 and columns is not None and columns.therapist is None:
+            raise PydanticCustomError(
+                "other_section", "three levels need the therapists: name their column as therapist in [columns]",
+                {"key": "levels"},
+            )  # fmt: skip
+        return value
 
     _folder: Path = PrivateAttr(default_factory=Path)
 

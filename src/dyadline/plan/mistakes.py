@@ -73,6 +73,8 @@ def mistakes_of(
     for detail in error.errors(include_url=False):
         # Below section and key pydantic appends list positions and the members of a union: one mistake each.
         path = tuple(str(part) for part in detail["loc"][:2])
+        if detail["type"] == "other_section":
+            path = (*path, detail["ctx"]["key"])  # found by the whole plan, but this key is what is wrong
         if path not in found:
             kind = detail["type"] if len(detail["loc"]) <= 2 or detail["type"] == "value_error" else "type"
             message, hint = _words(path, kind, detail["msg"], content)
@@ -96,7 +98,7 @@ def _words(path: KeyPath, kind: str, said: str, content: Mapping[str, Any]) -> t
     words = (fields[key].description or "").rstrip(".")
     if kind == "missing":
         return f"missing ({words[0].lower()}{words[1:]})", ""
-    if kind == "value_error":
+    if kind in ("value_error", "other_section"):
         return said.removeprefix("Value error, ").rstrip("."), ""
     value: Any = content
     for part in path:
@@ -156,7 +158,8 @@ def _allowed(annotation: Any) -> str:
         return f"a list in brackets, each {_allowed(members[0])}"
     if origin is tuple:
         return "[from, to] with two numbers"
-    return {str: "a text in quotes", float: "a number", int: "a whole number"}[annotation]
+    words = {str: "a text in quotes", float: "a number", int: "a whole number", bool: "true or false"}
+    return words[annotation]
 
 
 def _or(words: list[str]) -> str:

@@ -52,6 +52,10 @@ GROWTH: Final = {
     "multilevel": "each rater's curve in each dyad comes from a multilevel growth model of that rater's ratings "
     "(linear in time, intercept and slope varying over dyads, REML): the average curve plus the dyad's predicted "
     "deviation from it",
+    "dyadic": "both raters' curves in each dyad come from one joint growth model of both raters' ratings (linear in "
+    "time; the two intercepts and two slopes vary and correlate over dyads; residual variance by rater, residual "
+    "correlation within an occasion; REML; Raudenbush, Brennan & Barnett, 1995): the average curve plus the dyad's "
+    "predicted deviation from it, which draws on the ratings of both",
     "ols": "each rater's curve in each dyad is an ordinary least squares line through that rater's ratings",
     "observed": "no curves are estimated: the ratings are used as they were given",
 }
@@ -94,6 +98,10 @@ EARLY_DISCREPANCY: Final = {
     "none": "early discrepancy is not a predictor",
 }
 
+_JOINT_MODES: Final = (
+    r"\hat u^P_{kj}, \hat u^T_{kj}",
+    r"\operatorname{E}\left(u^P_{kj}, u^T_{kj} \mid P_{j1}, \ldots, T_{j1}, \ldots\right)",
+)
 _SLOPE_FORMULA = r"\frac{\sum_t (t - \bar t_j)(D_{jt} - \bar D_j)}{\sum_t (t - \bar t_j)^2}"
 _TRANSFORM_FORMULA: Final = {
     "log_shift": r"\ln\left(s_j - \min_k s_k + 1\right)",
@@ -209,6 +217,8 @@ def _formula(how: ConvergenceSection) -> str:
         "log_ratio": r"\ln\frac{\left|D_{j1}\right|}{\left|D_{jn_j}\right|}",
     }[how.slope]
     curves = [(patient, _curve(how, "P")), (therapist, _curve(how, "T"))] if curved else []
+    if how.growth == "dyadic":
+        curves.append(_JOINT_MODES)
     lines = [*curves, ("D_{jt}", gap), ("s_j", score), ("C_j", _TRANSFORM_FORMULA[how.transform])]
     body = r" \\ ".join(f"{left} &= {right}" for left, right in lines)
     return rf"\begin{{align*}} {body} \end{{align*}}"

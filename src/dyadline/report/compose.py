@@ -12,7 +12,7 @@ import polars as pl
 from dyadline.errors import Finding
 from dyadline.plan.document import plan_text
 from dyadline.plan.scores import Operationalisation, describe_operationalisation
-from dyadline.report import figures, model_tables, narrative, study_tables
+from dyadline.report import figures, growth_tables, model_tables, narrative, study_tables
 from dyadline.report.document import (
     Block,
     Cell,
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from dyadline.result import AnalysisResult
 
 _LEVELS = {"error": 0, "warning": 1, "note": 2}
+_LEVELS_ASKED = {
+    3: "Sessions in dyads in therapists",
+    "auto": "Sessions in dyads in therapists if a test says that therapists differ, else sessions in dyads",
+}
 SYNTHETIC = "synthetic-data"
 
 
@@ -132,6 +136,10 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
             f"Information criteria as {CONVENTIONS[plan.models.criteria]} computes them",
         ),
     }
+    if plan.models.levels != 2:
+        chosen["Levels"] = (str(plan.models.levels), _LEVELS_ASKED[plan.models.levels])
+        if plan.models.therapist_slopes:
+            chosen["Slopes of therapists"] = ("true", "Change over time varies over therapists too")
     if columns.covariates:
         chosen["Covariates"] = (", ".join(columns.covariates), "Further predictors of intercept and slope")
     return chosen
@@ -178,6 +186,9 @@ def _ratings(result: AnalysisResult) -> Iterator[Block]:
 def _scores(result: AnalysisResult) -> Iterator[Block]:
     scoring = result.scoring
     transformed = result.plan.convergence.transform != "none"
+    if "growth_fixed_effects" in result.tables:
+        yield growth_tables.growth_fixed_table(result.tables["growth_fixed_effects"])
+        yield growth_tables.growth_random_table(result.tables["growth_random_effects"])
     yield study_tables.scores_table(result.scores, scoring.reliability)
     yield study_tables.normality_table(scoring.normality, transformed=transformed)
     yield figures.score_histograms(result.scores, scoring.normality, transformed=transformed)
@@ -194,6 +205,10 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
     tables, columns = result.tables, result.plan.columns
     if "fixed_effects" not in tables:
         return
+    if "level_test" in tables:
+        yield narrative.levels_words(tables["level_test"])
+        if tables["level_test"]["statistic"].count():
+            yield model_tables.level_table(tables["level_test"])
     note = narrative.models_note(result.plan, outcome=columns.outcome, time=columns.time, origin=result.dataset.origin)
     yield model_tables.model_table(tables, [fit.spec for fit in result.fits], note=note)
     yield model_tables.criteria_table(tables)

@@ -14,13 +14,17 @@ from dyadline.report.numbers import decimals_for
 
 ALPHA = 0.05
 
-_COLUMNS = (
+LEVELS = {"dyad": "dyads", "therapist": "therapists", "therapist:dyad": "dyads (within therapists)"}
+"""Groups of random effects in print."""
+
+ESTIMATES = (
     Column(label="Est."),
     Column(label="SE", symbol=True, rank=1),
     Column(label="df", symbol=True, rank=3),
     Column(label="p", symbol=True),
     Column(label="95% CI", rank=2),
 )
+"""Columns of `estimates_row`."""
 
 Record = Mapping[str, Any]
 
@@ -42,15 +46,15 @@ def model_table(
     models = tables["fixed_effects"]["model"].unique(maintain_order=True).to_list()
     groups = [
         RowGroup(label="Fixed effects", rows=tuple(_fixed_rows(tables["fixed_effects"], models, specs))),
-        RowGroup(label="Random effects", rows=tuple(random_rows(tables["random_effects"], models))),
+        *random_groups(tables["random_effects"], models),
         RowGroup(label="Fit", rows=tuple(_fit_rows(tables["criteria"], models)), aligned=False),
     ]
-    spanners = [Spanner(label=a, words=b, columns=len(_COLUMNS)) for a, b in map(model_words, models)]
+    spanners = [Spanner(label=a, words=b, columns=len(ESTIMATES)) for a, b in map(model_words, models)]
     return Table(
         key="models",
         caption="Multilevel growth models of the outcome",
         stub="Effect",
-        columns=_COLUMNS * len(models),
+        columns=ESTIMATES * len(models),
         spanners=tuple(spanners),
         groups=tuple(groups),
         note=note,
@@ -76,7 +80,7 @@ def estimates_row(label: str, records: Sequence[Record | None]) -> Row:
     decimals = decimals_for(r["std_error"] for r in records if r)
     cells: list[Cell | None] = []
     for record in records:
-        cells += [None] * len(_COLUMNS) if record is None else _estimate(record, decimals)
+        cells += [None] * len(ESTIMATES) if record is None else _estimate(record, decimals)
     return Row(label=label, cells=tuple(cells))
 
 
@@ -93,18 +97,44 @@ def _estimate(record: Record, decimals: int) -> list[Cell | None]:
     ]
 
 
-def random_rows(frame: pl.DataFrame, models: list[Any], *, plain: bool = False) -> list[Row]:
-    """Variances, covariances and the residual as rows; `plain` keeps the names of terms as they are."""
+def random_groups(frame: pl.DataFrame, models: list[Any], *, plain: bool = False) -> list[RowGroup]:
+    """Variances, covariances and the residual as rows, the effects of each level by themselves.
+
+    Parameters
+    ----------
+    frame
+        ``model`` and the columns of a table of variance components.
+    models
+        In the order of the table.
+    plain
+        Whether terms keep their names.
+    """
+    levels = [group for group in frame["group"].unique(maintain_order=True) if not group.startswith("Residual")]
+    if len(levels) < 2:
+        return [RowGroup(label="Random effects", rows=tuple(_random_rows(frame, models, plain=plain)))]
+    groups = []
+    for level in levels:
+        own = frame.filter(pl.col("group") == level)
+        label = f"Random effects of {level}" if plain else f"Random effects of {LEVELS.get(level, level)}"
+        groups.append(RowGroup(label=label, rows=tuple(_random_rows(own, models, plain=plain))))
+    rest = frame.filter(pl.col("group").str.starts_with("Residual"))
+    return [*groups, RowGroup(label="Residuals", rows=tuple(_random_rows(rest, models, plain=plain)))]
+
+
+def _random_rows(frame: pl.DataFrame, models: list[Any], *, plain: bool) -> list[Row]:
     found: dict[tuple[str, ...], dict[Any, Record]] = {}
     for record in frame.iter_rows(named=True):
         key = (record["group"], *sorted(t for t in (record["term1"], record["term2"]) if t is not None))
         found.setdefault(key, {})[record["model"]] = record
     # As in the paper: intercept, covariance, slope, and the residual last.
-    order = sorted(found, key=lambda key: (key[0] == "Residual", list(found).index(key)))
+    order = sorted(found, key=lambda key: (key[0].startswith("Residual"), list(found).index(key)))
     rows = []
-    for key in order:
-        label = "Residual" if key[0] == "Residual" else ", ".join(key[1:]) if plain else random_words(key[1:])
-        rows.append(estimates_row(label, [found[key].get(model) for model in models]))
+    for group, *terms in order:
+        if group.startswith("Residual"):
+            label = group if terms == [group] else f"{group}, {', '.join(terms)}"
+        else:
+            label = ", ".join(terms) if plain else random_words(tuple(terms))
+        rows.append(estimates_row(label, [found[group, *terms].get(model) for model in models]))
     return rows
 
 
@@ -127,7 +157,9 @@ def _fit_rows(criteria: pl.DataFrame, models: list[Any]) -> list[Row]:
         ("Outcome values", lambda r: Cell(value=r["n_rows"], kind="count")),
         ("Dyads", lambda r: Cell(value=r["n_dyads"], kind="count")),
     ]
-    empty: list[Cell | None] = [None] * (len(_COLUMNS) - 1)
+    if first.get("n_therapists") is not None:
+        make.append(("Therapists", lambda r: Cell(value=r["n_therapists"], kind="count")))
+    empty: list[Cell | None] = [None] * (len(ESTIMATES) - 1)
     return [
         Row(label=label, cells=tuple(c for model in models for c in [cell(of[model]), *empty])) for label, cell in make
     ]
@@ -203,6 +235,54 @@ def time_shape_table(frame: pl.DataFrame) -> Table:
         note=(
             "Models with time alone, by maximum likelihood on the same rows. Smaller is better; ΔAIC: distance "
             "from the best.",
+        ),
+    )
+
+
+def level_table(frame: pl.DataFrame) -> Table:
+    """The test whether therapists matter."""
+    words = {"intercept": "Intercepts vary over therapists", "slope": "Slopes vary over therapists too"}
+    rows = tuple(
+        Row(
+            label=words[r["effect"]],
+            cells=(
+                Cell(value=r["criterion_without"]),
+                Cell(value=r["criterion_with"]),
+                Cell(value=r["statistic"]),
+                Cell(value=r["distribution"], kind="text"),
+                Cell(value=r["p_value"], kind="p"),
+                Cell(value=r["variance"], decimals=4 if r["variance"] < 0.1 else 2),
+                Cell(value=r["icc"], kind="proportion"),
+            ),
+        )
+        for r in frame.iter_rows(named=True)
+    )
+    first = frame.row(0, named=True)
+    number = model_words(first["model"])[0]
+    return Table(
+        key="level_test",
+        caption=f"Do therapists differ? Test on {number}",
+        stub="Effect",
+        columns=(
+            Column(label="Without"),
+            Column(label="With"),
+            Column(label="Difference"),
+            Column(label="If the variance is zero", align="text"),
+            Column(label="p", symbol=True),
+            Column(label="Variance"),
+            Column(label="ICC"),
+        ),
+        spanners=(
+            Spanner(label="REML criterion" if first["method"] == "REML" else "−2 log-likelihood", columns=3),
+            Spanner(label="Test", columns=2),
+            Spanner(label="Estimate", columns=2),
+        ),
+        groups=(RowGroup(rows=rows),),
+        note=(
+            f"On the {first['n_rows']:,} outcome values of {first['n_dyads']:,} dyads whose therapist is known "
+            f"({first['n_therapists']:,} therapists). A variance cannot be negative, so that the difference follows a "
+            "mixture of χ² distributions where it is zero (Stram & Lee, 1994). Variance: of the effect. ICC: share of "
+            "the therapists in the variance of the outcome where time is 0.",
         ),
     )
 

@@ -112,6 +112,45 @@ def time_shape_words(frame: pl.DataFrame) -> Paragraph:
     return Paragraph(parts=parts)
 
 
+def levels_words(frame: pl.DataFrame) -> Paragraph:
+    """How many levels the models have, and why.
+
+    Parameters
+    ----------
+    frame
+        The table ``level_test``.
+    """
+    first = frame.row(0, named=True)
+    three = first["levels_used"] == 3
+    used = "three levels: sessions in dyads in therapists" if three else "two levels: sessions in dyads"
+    parts: list[Part] = [f"All models have {used}. {first['reason']}"]
+    tried = first["levels_asked"] == "auto" and not three
+    if first["statistic"] is None:
+        return Paragraph(heading="Levels.", parts=tuple(parts))
+    parts += [
+        f" {'Three levels were tried: ' if tried else ''}",
+        Cell(value=first["n_therapists"], kind="count"),
+        " therapists treat ",
+        Cell(value=first["n_dyads"], kind="count"),
+        f" dyads; in {model_words(first['model'])[0]} a variance of therapists' intercepts lowers the criterion by ",
+        Cell(value=first["statistic"]),
+        ", ",
+        *p_parts(first["p_value"]),
+        " (test correct on the boundary), and therapists' share of the outcome's variance where time is 0 is ",
+        Cell(value=first["icc"], kind="proportion"),
+        ".",
+    ]
+    for slope in frame.slice(1).iter_rows(named=True):
+        parts += [
+            " That therapists' slopes vary too lowers it by ",
+            Cell(value=slope["statistic"]),
+            ", ",
+            *p_parts(slope["p_value"]),
+            ".",
+        ]
+    return Paragraph(heading="Levels.", parts=tuple(parts))
+
+
 def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -> tuple[Part, ...]:
     """What a reader of the models' table must know."""
     scale = plan.time.scale

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dyadline.report.document import Cell, Column, Row, RowGroup, Table
 from dyadline.report.labels import CONVENTIONS
-from dyadline.report.model_tables import estimates_row, model_table, random_rows
+from dyadline.report.model_tables import estimates_row, model_table, random_groups
 from dyadline.report.numbers import words
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, 
     Parameters
     ----------
     facts
-        ``formula, method, n_rows, n_groups, n_dropped, groups_lost, singular, reference_levels``.
+        ``formula, method, residual, n_rows, groups`` (name -> number), ``n_dropped, groups_lost, boundary`` (in words),
+        ``reference_levels``.
     tables
         ``coefficients, variance_components, information_criteria``.
     width
@@ -170,7 +171,7 @@ def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, 
     from rich.text import Text
 
     fixed = [estimates_row(r["term"], [r]) for r in tables["coefficients"].iter_rows(named=True)]
-    random = random_rows(tables["variance_components"].with_columns(model=1), [1], plain=True)
+    random = random_groups(tables["variance_components"].with_columns(model=1), [1], plain=True)
     criteria = tables["information_criteria"].row(0, named=True)
     convention = CONVENTIONS.get(criteria["convention"], criteria["convention"])
     kept = [(key, key.upper()) for key in ("aic", "aicc", "caic", "bic")]
@@ -187,18 +188,21 @@ def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, 
         columns=tuple(Column(label=label) for label in columns),
         groups=(
             RowGroup(label="Fixed effects", rows=tuple(fixed)),
-            RowGroup(label="Random effects", rows=tuple(random)),
+            *random,
             RowGroup(
                 label=f"Criteria ({facts['method']}, {convention} convention)", rows=tuple(fit_rows), aligned=False
             ),
         ),
     )
-    said = [f"{facts['n_rows']} rows, {facts['n_groups']} groups"]
+    groups = ", ".join(f"{n} {'groups' if len(facts['groups']) == 1 else name}" for name, n in facts["groups"].items())
+    said = [f"{facts['n_rows']} rows, {groups}"]
+    if facts["residual"] != "independent":
+        said.append(f"residuals: {facts['residual']}")
     if facts["n_dropped"]:
         said.append(f"{facts['n_dropped']} rows with missing values left out")
     if facts["groups_lost"]:
         said.append(f"no complete row: {', '.join(facts['groups_lost'])}")
     said += [f"{name}: reference {level}" for name, level in facts["reference_levels"].items()]
-    if facts["singular"]:
-        said.append("on the boundary: a variance is zero or random effects are linearly dependent")
+    if facts["boundary"]:
+        said.append(f"on the boundary: {facts['boundary']}")
     return Text.assemble(render_text(table, width=width), fill("; ".join(said) + ".", width))

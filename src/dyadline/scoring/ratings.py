@@ -1,8 +1,7 @@
-"""The ratings of both raters as arrays, and each rater's curve in each dyad."""
+"""The ratings of both raters as arrays, and straight lines through them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,7 @@ import polars as pl
 
 from dyadline.data.dataset import Dataset
 from dyadline.engine.moments import Array, Index
-from dyadline.errors import DataError, DyadlineError
-from dyadline.model.fit import Fit, fit
-from dyadline.model.predict import curve_estimator
+from dyadline.errors import DataError
 
 RATERS = ("patient", "therapist")
 
@@ -113,59 +110,3 @@ def least_squares_lines(index: Index, t: Array, y: Array, n_dyads: int) -> Lines
         together = np.bincount(index, from_mean * (y - mean_y[index]), minlength=n_dyads)
         slope = np.where(spread > 0.0, together / spread, np.nan)
     return Lines(intercept=mean_y - slope * mean_t, slope=slope)
-
-
-def growth_models(observed: Ratings) -> dict[str, Fit]:
-    """`rating ~ t + (t | dyad)` by REML for each rater.
-
-    Raises
-    ------
-    DyadlineError
-        With the rater's name, where the model cannot be fitted.
-    """
-    found: dict[str, Fit] = {}
-    for rater in RATERS:
-        frame = pl.DataFrame(
-            {"rating": observed.value[rater], "t": observed.t, "dyad": observed.dyads.gather(observed.index)}
-        )
-        try:
-            found[rater] = fit("rating ~ t + (t | dyad)", frame)
-        except DyadlineError as error:
-            raise type(error)(
-                f"No growth curves for the {rater}'s ratings: {error.what}",
-                where="convergence.growth",
-                way_out=error.way_out,
-            ) from error
-    return found
-
-
-def multilevel_lines(models: dict[str, Fit], observed: Ratings) -> Callable[[Ratings], dict[str, Lines]]:
-    """How each dyad's curves, fixed effect plus conditional mode, come from ratings at the models' variances.
-
-    Parameters
-    ----------
-    models
-        Growth model by rater, fitted to the observed ratings.
-    observed
-        The ratings that were fitted.
-
-    Returns
-    -------
-    A function of these ratings, or of simulated ones on the same rows; lines are NaN for dyads without ratings.
-    """
-    curves = {rater: curve_estimator(models[rater]) for rater in RATERS}
-    dyads = {}
-    for rater in RATERS:
-        there = np.isfinite(observed.value[rater])
-        dyads[rater] = np.unique(observed.index[there])  # as in the model: by first appearance
-
-    def lines(ratings: Ratings) -> dict[str, Lines]:
-        found = {}
-        for rater in RATERS:
-            own = curves[rater](ratings.value[rater])
-            intercept, slope = np.full(observed.n_dyads, np.nan), np.full(observed.n_dyads, np.nan)
-            intercept[dyads[rater]], slope[dyads[rater]] = own[:, 0], own[:, 1]
-            found[rater] = Lines(intercept=intercept, slope=slope)
-        return found
-
-    return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.frames import as_kind, frame_kind
 from dyadline.engine.moments import Array
 from dyadline.errors import DataError, DyadlineError, Finding
-from dyadline.model.fit import Fit
+from dyadline.inference.boundary import boundary_words
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.scoring.discrepancy import (
     crossings,
@@ -24,16 +23,9 @@ from dyadline.scoring.discrepancy import (
     rate_of_convergence,
     unit,
 )
-from dyadline.scoring.ratings import (
-    RATERS,
-    Lines,
-    Ratings,
-    growth_models,
-    least_squares_lines,
-    multilevel_lines,
-    ratings,
-)
-from dyadline.scoring.reliability import Curves, Simulated, simulate_scores
+from dyadline.scoring.growth import BOTH, GrowthModels, curves, growth_models
+from dyadline.scoring.ratings import RATERS, Lines, Ratings, ratings
+from dyadline.scoring.reliability import Simulated, simulate_scores
 from dyadline.scoring.transform import Transformed, normality, transform
 
 SCORES = ("convergence", "early_patient", "early_therapist", "early_discrepancy", "development", "baseline")
@@ -68,8 +60,8 @@ class Scoring:
         The study's first and last rating occasion in model time.
     findings
         What was noticed.
-    rater_fits
-        Growth model by rater; empty unless growth is multilevel.
+    growth
+        The growth models that the curves come from; ``None`` unless growth is multilevel or dyadic.
     """
 
     scores: pl.DataFrame
@@ -82,7 +74,7 @@ class Scoring:
     simulated: Simulated | None
     window: tuple[float, float]
     findings: tuple[Finding, ...]
-    rater_fits: Mapping[str, Fit]
+    growth: GrowthModels | None
 
 
 def convergence(frame: object, plan: AnalysisPlan) -> Any:
@@ -138,7 +130,7 @@ def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> 
         n_occasions=pl.Series(np.bincount(observed.index, minlength=observed.n_dyads)),
     )
     scores = scores.with_columns(pl.col(*SCORES, "convergence_raw").fill_nan(None))
-    simulated = _simulated(observed, found.models, how) if simulations else None
+    simulated = _simulated(observed, found.growth, how) if simulations else None
     return Scoring(
         scores=scores,
         shift=found.transformed.shift,
@@ -156,8 +148,8 @@ def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> 
         reliability=simulated.reliability if simulated else pl.DataFrame(schema=RELIABILITY),
         simulated=simulated,
         window=(observed.first, observed.last),
-        findings=tuple(_findings(scores, found.models)),
-        rater_fits=found.models,
+        findings=tuple(_findings(scores, found.growth)),
+        growth=found.growth,
     )
 
 
@@ -167,8 +159,8 @@ class Scored:
 
     Attributes
     ----------
-    models
-        Growth model by rater; empty unless growth is multilevel.
+    growth
+        The growth models; ``None`` unless growth is multilevel or dyadic.
     lines
         Curve by rater, or ``None`` for raw ratings.
     raw
@@ -179,7 +171,7 @@ class Scored:
         ``convergence, early_patient, early_therapist, early_discrepancy, development``, (J,) each.
     """
 
-    models: dict[str, Fit]
+    growth: GrowthModels | None
     lines: dict[str, Lines] | None
     raw: Array
     transformed: Transformed
@@ -188,15 +180,15 @@ class Scored:
 
 def score_ratings(observed: Ratings, how: ConvergenceSection) -> Scored:
     """Score ratings that are already arrays: what `score` does, without the story around it."""
-    models = growth_models(observed) if how.growth == "multilevel" else {}
-    lines = _estimator(how, models, observed)(observed)
+    models = growth_models(observed, how.growth) if how.growth in ("multilevel", "dyadic") else None
+    lines = curves(how.growth, models)(observed)
     per = unit(observed, how)
     raw = rate_of_convergence(gaps(observed, lines), how, per)
     _refuse_constant(raw, how)
     transformed = transform(raw, how.transform)
     first = early(observed, lines, how)
     return Scored(
-        models=models,
+        growth=models,
         lines=lines,
         raw=raw,
         transformed=transformed,
@@ -219,36 +211,18 @@ def _refuse_constant(raw: Array, how: ConvergenceSection) -> None:
             way_out="Check the rating columns, the time column and the rating window",
         )
     if np.ptp(found) <= 1e-9 * max(1e-300, float(np.abs(found).max())) or float(np.abs(found).max()) < 1e-12:
-        multilevel = how.growth == "multilevel"
+        modelled = how.growth in ("multilevel", "dyadic")
         raise DataError(
             "The convergence score is the same for all dyads"
-            + (": the growth models find no differences between the dyads' slopes" if multilevel else ""),
+            + (": the growth models find no differences between the dyads' slopes" if modelled else ""),
             where="convergence",
-            way_out='Try growth = "ols" or "observed"' if multilevel else "There is nothing to predict with it",
+            way_out='Try growth = "ols" or "observed"' if modelled else "There is nothing to predict with it",
         )
 
 
-def _estimator(how: ConvergenceSection, models: dict[str, Fit], fitted: Ratings) -> Curves:
-    """How curves come from ratings: by conditional modes at fixed variances, by least squares, or not at all."""
-    if how.growth == "multilevel":
-        return multilevel_lines(models, fitted)
-
-    def least_squares(observed: Ratings) -> dict[str, Lines]:
-        return {
-            rater: least_squares_lines(observed.index, observed.t, observed.value[rater], observed.n_dyads)
-            for rater in RATERS
-        }
-
-    def none(observed: Ratings) -> None:
-        return None
-
-    return least_squares if how.growth == "ols" else none
-
-
-def _simulated(observed: Ratings, models: dict[str, Fit], how: ConvergenceSection) -> Simulated | None:
+def _simulated(observed: Ratings, models: GrowthModels | None, how: ConvergenceSection) -> Simulated | None:
     try:
-        generating = models or growth_models(observed)
-        return simulate_scores(observed, generating, _estimator(how, models, observed), how)
+        return simulate_scores(models or growth_models(observed), curves(how.growth, models), how)
     except DyadlineError:
         return None  # no growth model, no statement about reliability: the scores themselves stand
 
@@ -297,7 +271,7 @@ def _reasons(observed: Ratings, how: ConvergenceSection, columns: dict[str, Arra
     return words
 
 
-def _findings(scores: pl.DataFrame, models: Mapping[str, Fit]) -> list[Finding]:
+def _findings(scores: pl.DataFrame, models: GrowthModels | None) -> list[Finding]:
     found: list[Finding] = []
     missing = scores.filter(pl.col("convergence").is_null())
     if missing.height:
@@ -323,23 +297,30 @@ def _findings(scores: pl.DataFrame, models: Mapping[str, Fit]) -> list[Finding]:
                 'discrepancy = "signed" with slope = "toward_zero".',
             )
         )
-    for rater, model in models.items():
+    return found + _growth_findings(models)
+
+
+def _growth_findings(models: GrowthModels | None) -> list[Finding]:
+    found: list[Finding] = []
+    for rater, model in models.fits.items() if models else ():
+        joint = rater == BOTH
+        code = "dyadic" if joint else rater
+        which = "joint growth model of both raters' ratings" if joint else f"growth model of the {rater}'s ratings"
         if model.singular:
             found.append(
                 Finding(
-                    code=f"{rater}-growth-on-boundary",
+                    code=f"{code}-growth-on-boundary",
                     level="warning",
-                    words=f"The growth model of the {rater}'s ratings ends on the boundary: a variance of zero or "
-                    "a correlation of ±1 between intercepts and slopes.",
+                    words=f"The {which} ends on the boundary: {boundary_words(model)}.",
                     way_out='The curves stand, but differ little in one respect; growth = "ols" does not shrink.',
                 )
             )
         if not model.converged:
             found.append(
                 Finding(
-                    code=f"{rater}-growth-not-certified",
+                    code=f"{code}-growth-not-certified",
                     level="warning",
-                    words=f"The growth model of the {rater}'s ratings has no certified optimum.",
+                    words=f"The {which} has no certified optimum.",
                     way_out="Use another unit of time or check for a rater with hardly any variation.",
                 )
             )

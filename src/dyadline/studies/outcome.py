@@ -16,10 +16,11 @@ from dyadline.inference.variance import variance_components
 from dyadline.model.fit import Fit, fit
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.model import ModelSpec
-from dyadline.plan.recipes import outcome_model
+from dyadline.plan.recipes import outcome_model, random_part
 from dyadline.scoring.score import Scoring
+from dyadline.studies.levels import Levels, choose_levels, level_table
 
-OWN = ("outcome", "time", "dyad")
+OWN = ("outcome", "time", "dyad", "therapist")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,10 @@ class OutcomeModels:
     Attributes
     ----------
     frame
-        Rows with an outcome in the outcome window: ``row, dyad, time`` (model time), ``outcome`` and the
-        predictors, grand-mean centred over dyads.
+        Rows with an outcome in the outcome window: ``row, dyad, time`` (model time), ``outcome``, with three
+        levels ``therapist``, and the predictors, grand-mean centred over dyads.
+    levels
+        How many levels the models have, and why.
     numbers
         Model numbers, in the plan's order.
     fits
@@ -40,6 +43,7 @@ class OutcomeModels:
     """
 
     frame: pl.DataFrame
+    levels: Levels
     numbers: tuple[int, ...]
     fits: tuple[Fit, ...]
     common: tuple[Fit, ...]
@@ -55,14 +59,18 @@ def fit_models(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan) -> Outcom
     FitError
         A model has no answer; its number is in the message.
     """
-    specs = [outcome_model(number, plan) for number in plan.models.run]
-    frame = outcome_frame(dataset, scoring, plan, predictors(specs))
+    rows = outcome_rows(dataset, plan)
+    levels = choose_levels(rows, plan)
+    specs = [outcome_model(number, plan, random=levels.random) for number in plan.models.run]
+    if levels.used == 2 and "therapist" in rows.columns:
+        rows = rows.drop("therapist")
+    frame = outcome_frame(dataset, scoring, plan, predictors(specs), rows=rows)
     fits = tuple(
         _fit(number, spec, frame, plan.models.method, plan) for number, spec in zip(plan.models.run, specs, strict=True)
     )
-    shared = frame.drop_nulls(predictors(specs))
+    shared = frame.drop_nulls([*predictors(specs), *(["therapist"] if levels.used == 3 else [])])
     common = tuple(_fit(number, spec, shared, "ML", plan) for number, spec in zip(plan.models.run, specs, strict=True))
-    return OutcomeModels(frame=frame, numbers=plan.models.run, fits=fits, common=common)
+    return OutcomeModels(frame=frame, levels=levels, numbers=plan.models.run, fits=fits, common=common)
 
 
 def predictors(specs: Sequence[ModelSpec]) -> list[str]:
@@ -70,13 +78,13 @@ def predictors(specs: Sequence[ModelSpec]) -> list[str]:
     return list(dict.fromkeys(c for spec in specs for c in spec.columns if c not in OWN))
 
 
-def outcome_frame(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan, names: Sequence[str]) -> pl.DataFrame:
-    """Outcome rows with predictors centred over dyads: over those that have them all and an outcome.
+def outcome_rows(dataset: Dataset, plan: AnalysisPlan) -> pl.DataFrame:
+    """Rows with an outcome in the outcome window: ``row, dyad, time, outcome``, and ``therapist`` if levels ask for it.
 
     Raises
     ------
     DataError
-        No outcome in the window, or fewer than three dyads with all predictors.
+        If there is none.
     """
     window = plan.convergence.outcome_window
     rows = dataset.rows.filter(pl.col("outcome").is_not_null())
@@ -88,11 +96,38 @@ def outcome_frame(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan, names:
             where="convergence.outcome_window",
             way_out="Widen the window, or check the outcome column",
         )
-    rows = rows.select("row", "dyad", time="t", outcome="outcome")
+    therapist = ["therapist"] if plan.models.levels != 2 else []
+    return rows.select("row", "dyad", *therapist, time="t", outcome="outcome")
+
+
+def outcome_frame(
+    dataset: Dataset,
+    scoring: Scoring,
+    plan: AnalysisPlan,
+    names: Sequence[str],
+    *,
+    rows: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Outcome rows with predictors centred over the dyads that have them all, an outcome and a place in the levels.
+
+    Parameters
+    ----------
+    names
+        The predictors.
+    rows
+        Rows with an outcome; those of `outcome_rows` unless given.
+
+    Raises
+    ------
+    DataError
+        If no row has an outcome, or fewer than three dyads have all predictors.
+    """
+    rows = outcome_rows(dataset, plan) if rows is None else rows
     covariates = [c for c in names if c in plan.columns.covariates]
     dyads = scoring.scores.join(dataset.dyads.select("dyad", *covariates), on="dyad", maintain_order="left")
     dyads = dyads.select("dyad", *names)
-    whole = dyads.filter(pl.col("dyad").is_in(rows["dyad"].unique().to_list())).drop_nulls()
+    there = rows.drop_nulls("therapist") if "therapist" in rows.columns else rows
+    whole = dyads.filter(pl.col("dyad").is_in(there["dyad"].unique().to_list())).drop_nulls()
     if names and whole.height < 3:
         raise DataError(
             f"{['No dyad has', 'Only 1 dyad has', 'Only 2 dyads have'][whole.height]} an outcome and all predictors "
@@ -113,7 +148,7 @@ def outcome_frame(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan, names:
 
 def _fit(number: int, spec: ModelSpec, frame: pl.DataFrame, method: str, plan: AnalysisPlan) -> Fit:
     of_dyad = [t for t in spec.fixed if t and all(v.column != "time" for v in t)]
-    dyads = frame.drop_nulls([c for c in spec.columns if c not in OWN])["dyad"].n_unique()
+    dyads = frame.drop_nulls([c for c in spec.columns if c in frame.columns])["dyad"].n_unique()
     if dyads <= len(of_dyad) + 1:
         raise FitError(
             f"Model {number} has {len(of_dyad)} predictors of the dyad, and only {dyads} dyads have them all",
@@ -141,15 +176,14 @@ def time_shapes(models: OutcomeModels, plan: AnalysisPlan) -> pl.DataFrame:
     ``shape, criterion, aic, n_rows``. Log-linear time is ln(1 + t) counted from the first outcome; the
     quadratic shape adds a fixed t² to the linear model.
     """
-    frame = models.frame.select("dyad", "outcome", "time").drop_nulls()
+    three, slopes = models.levels.used == 3, models.levels.slopes
+    frame = models.frame.select("dyad", "outcome", "time", *(["therapist"] if three else [])).drop_nulls()
     start = frame["time"].min()
     frame = frame.with_columns(log_time=(pl.col("time") - start).log1p(), time_squared=(pl.col("time") - start) ** 2)
-    formulas = {
-        "linear": "outcome ~ time + (time | dyad)",
-        "log-linear": "outcome ~ log_time + (log_time | dyad)",
-    }
+    by_time, by_log = (random_part(therapists=three, slopes=slopes, time=name) for name in ("time", "log_time"))
+    formulas = {"linear": f"outcome ~ time + {by_time}", "log-linear": f"outcome ~ log_time + {by_log}"}
     if frame["time"].n_unique() > 2:
-        formulas["quadratic"] = "outcome ~ time + time_squared + (time | dyad)"
+        formulas["quadratic"] = f"outcome ~ time + time_squared + {by_time}"
     rows = []
     for shape, formula in formulas.items():
         fitted = fit(formula, frame, "ML")
@@ -159,9 +193,13 @@ def time_shapes(models: OutcomeModels, plan: AnalysisPlan) -> pl.DataFrame:
 
 
 def model_tables(models: OutcomeModels, plan: AnalysisPlan) -> dict[str, pl.DataFrame]:
-    """Full-precision tables: ``fixed_effects, random_effects, criteria, criteria_common, collinearity, condition``."""
+    """Full-precision tables: ``fixed_effects, random_effects, criteria, criteria_common, collinearity, condition``.
+
+    With therapists in question also ``level_test``.
+    """
     numbered = list(zip(models.numbers, models.fits, strict=True))
     vif, condition = _collinearity(models)
+    asked = {} if models.levels.asked == 2 else {"level_test": level_table(models.levels)}
     return {
         "fixed_effects": _stacked([(n, coefficients(f, df=plan.models.df)) for n, f in numbered]),
         "random_effects": _stacked([(n, variance_components(f)) for n, f in numbered]),
@@ -169,6 +207,7 @@ def model_tables(models: OutcomeModels, plan: AnalysisPlan) -> dict[str, pl.Data
         "criteria_common": _criteria(models.numbers, models.common, plan),
         "collinearity": vif,
         "condition": condition,
+        **asked,
     }
 
 
@@ -183,12 +222,18 @@ def _criteria(numbers: Sequence[int], fits: Sequence[Fit], plan: AnalysisPlan) -
             method=pl.lit(fitted.method),
             n_rows=pl.lit(fitted.n_rows),
             n_dyads=pl.lit(fitted.n_groups),
+            n_therapists=pl.lit(_therapists(fitted), pl.Int64),
         )
         for number, fitted in zip(numbers, fits, strict=True)
     ]
     order = ("model", "convention", "method", "criterion", "aic", "aicc", "caic", "bic")
     stacked: pl.DataFrame = pl.concat(parts)
-    return stacked.select(*order, "n_parameters", "n", "n_rows", "n_dyads")
+    return stacked.select(*order, "n_parameters", "n", "n_rows", "n_dyads", "n_therapists")
+
+
+def _therapists(fitted: Fit) -> int | None:
+    above = fitted.design.groupings[1:]
+    return len(above[0].labels) if above else None
 
 
 def _collinearity(models: OutcomeModels) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -14,6 +14,7 @@ from dyadline.errors import Finding
 from dyadline.inference.boundary import boundary_words
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.scoring.score import Scoring
+from dyadline.studies.levels import DECIDED_ON, Levels
 from dyadline.studies.outcome import OutcomeModels
 
 LOW_RELIABILITY = 0.70
@@ -41,7 +42,8 @@ def traps(
         *_criteria(models, plan),
         *_time_shape(tables),
         *_boundary(models),
-        *_therapists(dataset),
+        *_levels(dataset, models),
+        *_nesting(models),
     )
 
 
@@ -207,12 +209,15 @@ def _time_shape(tables: Mapping[str, pl.DataFrame]) -> Iterator[Finding]:
 def _boundary(models: OutcomeModels) -> Iterator[Finding]:
     for number, fitted in zip(models.numbers, models.fits, strict=True):
         if fitted.singular:
+            words = boundary_words(fitted)
+            simpler = 'levels = "auto" leaves therapists out where they do not differ' if "therapist" in words else ""
             yield Finding(
                 code="boundary-fit",
                 level="warning",
-                words=f"Model {number} ends on the boundary: {boundary_words(fitted)}. That is an estimate, not a "
-                "failure; Wald tests of the random effects mean nothing there.",
-                way_out="The fixed effects stand. A simpler random part would give the same criterion.",
+                words=f"Model {number} ends on the boundary: {words}. That is an estimate, not a failure; Wald tests "
+                "of the random effects mean nothing there.",
+                way_out="The fixed effects stand. A simpler random part would give the same criterion"
+                + (f"; {simpler}." if simpler else "."),
             )
         if not fitted.converged:
             yield Finding(
@@ -224,7 +229,67 @@ def _boundary(models: OutcomeModels) -> Iterator[Finding]:
             )
 
 
-def _therapists(dataset: Dataset) -> Iterator[Finding]:
+def _levels(dataset: Dataset, models: OutcomeModels) -> Iterator[Finding]:
+    levels = models.levels
+    if levels.asked == 2:
+        yield from _left_out(dataset)
+        return
+    unknown = dataset.dyads.filter(pl.col("dyad").is_in(_with_outcome(models)) & pl.col("therapist").is_null()).height
+    if unknown:
+        consequence = (
+            "the test of the therapists' variance leaves them out; the models, of two levels, do not"
+            if levels.used == 2
+            else "the models leave them out, because a therapist who is not known is not one more therapist"
+        )
+        yield Finding(
+            code="dyads-without-therapist",
+            level="warning",
+            words=f"{unknown} of {len(_with_outcome(models))} dyads with an outcome have no therapist: {consequence}.",
+            way_out="Fill in the column of therapists, or write levels = 2.",
+        )
+    if levels.asked != "auto":
+        return
+    said = _test_words(levels)
+    if levels.used == 2:
+        yield Finding(
+            code="therapist-level-dropped",
+            level="warning",
+            words=f"Three levels were tried, and all models have two (session, dyad). {levels.reason}{said}",
+            way_out="Say so where you report the models; a test of few therapists finds large differences only.",
+        )
+    else:
+        yield Finding(
+            code="therapist-level-kept",
+            level="note",
+            words=f"All models have three levels (session, dyad, therapist). {levels.reason}{said}",
+        )
+
+
+def _test_words(levels: Levels) -> str:
+    """The tests in a sentence each, after a blank."""
+    what = {
+        "intercept": "A variance of therapists' intercepts lowers",
+        "slope": "That their slopes vary too lowers",
+    }
+    return "".join(
+        f" {what[test.effect]} the {test.larger.method} criterion of Model {DECIDED_ON} by "
+        f"{_number(test.statistic, 2)} ({_p(test.p_value)}, {test.distribution})."
+        for test in levels.tests
+    )
+
+
+def _p(value: float) -> str:
+    if value < 0.001 or value >= 0.9995:
+        return "p < .001" if value < 0.001 else "p > .999"
+    return f"p = {value:.3f}".replace("0.", ".")
+
+
+def _with_outcome(models: OutcomeModels) -> list[str]:
+    dyads: list[str] = models.frame["dyad"].unique().to_list()
+    return dyads
+
+
+def _left_out(dataset: Dataset) -> Iterator[Finding]:
     if "therapist" not in dataset.dyads.columns:
         return
     known = dataset.dyads["therapist"].drop_nulls()
@@ -235,5 +300,11 @@ def _therapists(dataset: Dataset) -> Iterator[Finding]:
             level="note",
             words=f"{known.n_unique()} therapists treat {len(known)} patients, {several} of them more than one; the "
             "models have two levels (session, dyad) and leave the therapist level out, as the paper's final models do.",
-            way_out="If therapists differ in outcome, standard errors of therapist-related predictors are too small.",
+            way_out="If therapists differ in outcome, standard errors of therapist-related predictors are too small; "
+            'levels = "auto" tests it.',
         )
+
+
+def _nesting(models: OutcomeModels) -> Iterator[Finding]:
+    """What the fits decided about labels of dyads that several therapists have; the same in each, so said once."""
+    yield from dict.fromkeys(note for fitted in models.fits for note in fitted.design.notes)
