@@ -15,10 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadline.engine.covariance import Structure
-from dyadline.engine.descent import Ends, descend
+from dyadline.engine.descent import Ends, descend, factors, free_entries
 from dyadline.engine.forms import Rows
 from dyadline.engine.moments import LARGEST_CELLS, Array, Index, Moments
-from dyadline.engine.replicates import Accumulated, Replicates, one_by_one, replicates, residuals, with_response
+from dyadline.engine.replicates import (
+    Accumulated,
+    Replicates,
+    inside,
+    moment_estimates,
+    one_by_one,
+    replicates,
+    residuals,
+    with_response,
+)
 from dyadline.engine.shared import Centred, Shared, centred, shared
 from dyadline.engine.simultaneous import first_estimates
 from dyadline.engine.solve import (
@@ -26,7 +35,6 @@ from dyadline.engine.solve import (
     TIE,
     Problem,
     _blocks,
-    _moment_estimate,
     _on_boundary,
     _starts,
     _still,
@@ -36,6 +44,9 @@ from dyadline.errors import FitError
 
 AT_ONCE = 128
 """Replicates whose arrays are worked on together: they should stay in the processor's cache."""
+
+FEW = 10
+"""With fewer dyads than this per random effect, beyond one per fixed effect, optima may be several."""
 
 PLAIN = 1e-3
 """An optimum is plainly in the interior if no direction of random effects has a smaller relative SD."""
@@ -110,8 +121,8 @@ def solve_many(
             common = _common(problem, known, varying)
         if common is not None:
             _solve_together(result, begin, common, problem, known, varying)
-        for number in np.flatnonzero(np.isnan(result.criterion[begin : begin + here.shape[1]])):
-            _solve_alone(result, begin + int(number), problem, with_response(problem.moments, known, int(number)))
+        for left in np.flatnonzero(np.isnan(result.criterion[begin : begin + here.shape[1]])).tolist():
+            _solve_alone(result, begin + left, problem, with_response(problem.moments, known, left))
     for field in fields(result):
         getattr(result, field.name).flags.writeable = False
     return result
@@ -126,26 +137,15 @@ def simultaneous(problem: Problem) -> bool:
     return two_levels and moments.n_rows > p and 8 * products <= LARGEST_CELLS
 
 
-def inside(relative: Array) -> Array:
-    """D, (R, q, q), brought away from the edge of the cone, where the gradient in Λ vanishes."""
-    values, vectors = np.linalg.eigh(relative)
-    floor = np.maximum(1e-2, 1e-2 * values[:, -1:])
-    return np.asarray((vectors * np.maximum(values, floor)[:, None, :]) @ vectors.swapaxes(-1, -2))
-
-
 def _common(problem: Problem, known: Replicates, varying: Index) -> Shared:
-    """A design at a point near the optima: from a few moment estimates, improved by the mean of one step."""
+    """A design at a point near the optima: the mean of moment estimates, improved by the mean of one step."""
     level = problem.structure.levels[0]
-    few = [with_response(problem.moments, known, int(number)) for number in varying[:8]]
-    estimates = [
-        _moment_estimate(Problem(moments=moments, structure=problem.structure, method=problem.method))
-        for moments in few
-    ]
-    first = shared(problem.moments, level, problem.method, np.mean(estimates, axis=0))
-    steps = first_estimates(first, centred(first, known.lines[:, :, varying], known.within[:, varying]))
+    first = moment_estimates(problem.moments, level, known)[varying].mean(axis=0)
+    common = shared(problem.moments, level, problem.method, first)
+    steps = first_estimates(common, centred(common, known.lines[:, :, varying], known.within[:, varying]))
     steps = steps[:, :, np.isfinite(steps).all(axis=(0, 1))]
     if not steps.shape[2]:
-        return first
+        return common
     return shared(problem.moments, level, problem.method, inside(steps.mean(axis=2)[None])[0])
 
 
@@ -153,17 +153,21 @@ def _solve_together(
     result: Solutions, begin: int, common: Shared, problem: Problem, known: Replicates, varying: Index
 ) -> None:
     """Write the replicates that arrive."""
-    structure = problem.structure
+    structure, moments = problem.structure, problem.moments
     responses = centred(common, known.lines[:, :, varying], known.within[:, varying])
     start = np.moveaxis(first_estimates(common, responses), -1, 0)
     start = inside(np.where(np.isfinite(start).all(axis=(1, 2), keepdims=True), start, common.relative))
-    rows, columns = common.level.entries
-    ends = descend(common, responses, np.linalg.cholesky(start)[:, rows, columns])
+    ends = descend(common, responses, free_entries(common.level, start))
     singular = np.zeros(varying.size, dtype=bool)
     descent = np.full(varying.size, np.inf)
-    doubtful = np.flatnonzero(~_plain(common, ends))
+    few = moments.n_groups < FEW * moments.n_random + moments.n_fixed
+    doubtful = np.flatnonzero(~_plain(common, ends) | few)
     if doubtful.size:
-        _restarted(ends, doubtful, common, responses[doubtful], problem)
+        own = moment_estimates(moments, common.level, known)[varying[doubtful]]
+        _restarted(ends, doubtful, common, responses[doubtful], free_entries(common.level, own))
+        for theta in islice(_starts(problem), 1, None):
+            same = np.repeat(theta[None], doubtful.size, axis=0)
+            _restarted(ends, doubtful, common, responses[doubtful], same)
         arrived = doubtful[ends.arrived[doubtful]]
         edge = np.array([i for i in arrived if _on_boundary(structure, ends.theta[i])], dtype=np.intp)
         singular[edge] = True
@@ -176,20 +180,16 @@ def _solve_together(
 def _plain(common: Shared, ends: Ends) -> NDArray[np.bool_]:
     """Replicates that arrived in the interior, without doubt."""
     arrived = ends.arrived
-    factor = np.zeros((len(arrived), common.level.size, common.level.size))
-    rows, columns = common.level.entries
-    factor[:, rows, columns] = np.where(arrived[:, None], ends.theta, 0.0)
+    factor = factors(common.level, np.where(arrived[:, None], ends.theta, 0.0))
     values = np.linalg.eigvalsh(factor @ factor.swapaxes(-1, -2))
     return np.asarray(arrived & (values[:, 0] > PLAIN**2 * np.maximum(1.0, values[:, -1])))
 
 
-def _restarted(ends: Ends, doubtful: Index, common: Shared, responses: Centred, problem: Problem) -> None:
-    """Try the other starts of `solve`, and keep what is lower."""
-    for theta in islice(_starts(problem), 1, None):
-        other = descend(common, responses, np.repeat(theta[None], doubtful.size, axis=0))
-        lower = other.arrived & ~(other.value >= ends.value[doubtful] - TIE)
-        which = np.flatnonzero(lower)
-        ends.take(doubtful[which], other, which)
+def _restarted(ends: Ends, doubtful: Index, common: Shared, responses: Centred, start: Array) -> None:
+    """Try other starts, and keep what is lower."""
+    other = descend(common, responses, start)
+    which = np.flatnonzero(other.arrived & ~(other.value >= ends.value[doubtful] - TIE))
+    ends.take(doubtful[which], other, which)
 
 
 def _snapped(ends: Ends, edge: Index, common: Shared, responses: Centred, structure: Structure) -> None:

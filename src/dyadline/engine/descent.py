@@ -72,7 +72,8 @@ def descend(design: Shared, responses: Centred, start: Array) -> Ends:
     for _ in range(LIMIT):
         trial = point + step
         factor = factors(design.level, trial)
-        found = evaluations(design, np.moveaxis(factor @ factor.swapaxes(-1, -2), 0, -1), responses)
+        with np.errstate(all="ignore"):  # a point that cannot be used is told by its value
+            found = evaluations(design, np.moveaxis(factor @ factor.swapaxes(-1, -2), 0, -1), responses)
         in_entries = np.ascontiguousarray(found.gradient.T)
         gradient, hessian = pulled_back(design.level, factor, in_entries, np.moveaxis(found.hessian, -1, 0))
         usable = np.isfinite(found.value) & np.isfinite(hessian).all(axis=(1, 2))
@@ -99,8 +100,8 @@ def descend(design: Shared, responses: Centred, start: Array) -> Ends:
         if not stay.size:
             break
         if stay.size < active.size:
-            active, point, value, step, promised = (a[stay] for a in (active, point, value, step, promised))
-            responses = responses[stay]
+            active, responses = active[stay], responses[stay]
+            point, value, step, promised = point[stay], value[stay], step[stay], promised[stay]
     return ends
 
 
@@ -132,6 +133,12 @@ def factors(level: Level, theta: Array) -> Array:
     result = np.zeros((len(theta), level.size, level.size))
     result[:, rows, columns] = theta
     return result
+
+
+def free_entries(level: Level, relative: Array) -> Array:
+    """θ, (R, k), of positive definite D, (R, q, q)."""
+    rows, columns = level.entries
+    return np.asarray(np.linalg.cholesky(relative)[:, rows, columns])
 
 
 def jacobians(level: Level, factor: Array) -> Array:

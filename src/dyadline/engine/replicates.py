@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dyadline.engine.covariance import Level
 from dyadline.engine.forms import Forms, Rows, SerialRows
 from dyadline.engine.moments import Array, Moments, _fitted, _pseudo_inverse, lower
 
@@ -138,6 +139,37 @@ def with_response(moments: Moments, known: Replicates, number: int) -> Moments:
         packed=None if moments.packed is None else _repacked(moments, moments.packed, lines),
         upper=upper,
     )
+
+
+def moment_estimates(moments: Moments, level: Level, known: Replicates) -> Array:
+    """D of the dyads from the spread of each response's lines, (R, q, q); as `solve` has it for one response."""
+    q, p = moments.n_random, moments.n_fixed
+    values = np.linalg.eigvalsh(moments.gram)
+    full = values[:, 0] > 1e-10 * np.maximum(values[:, -1], 1e-300)
+    groups = float(moments.counts[full].sum())
+    freedom = moments.n_rows - q * groups - p
+    if groups < q + 2 or freedom < 1:
+        return np.repeat(np.eye(q)[None], known.size, axis=0)
+    beta = np.linalg.solve(moments.total[:p, :p], known.total[:p])
+    within = known.within[p] - (beta * (2.0 * known.within[:p] - moments.within[:p, :p] @ beta)).sum(axis=0)
+    there = full[moments.cell]
+    own = known.lines[there] - moments.lines[there, :, :p] @ beta
+    errors = np.tensordot(moments.counts[full], np.linalg.inv(moments.gram[full]), axes=1) / groups
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.einsum("jar,jbr->rab", own, own) * (freedom / groups / within)[:, None, None] - errors
+    rows, columns = level.entries
+    masked = np.zeros_like(found)
+    masked[:, rows, columns] = found[:, rows, columns]
+    masked[:, columns, rows] = found[:, rows, columns]
+    masked[~((within > 0.0) & np.isfinite(masked).all(axis=(1, 2)))] = np.eye(q)
+    return inside(masked)
+
+
+def inside(relative: Array) -> Array:
+    """D, (R, q, q), brought away from the edge of the cone, where the gradient in Λ vanishes."""
+    values, vectors = np.linalg.eigh(relative)
+    floor = np.maximum(1e-2, 1e-2 * values[:, -1:])
+    return np.asarray((vectors * np.maximum(values, floor)[:, None, :]) @ vectors.swapaxes(-1, -2))
 
 
 def _bordered(products: Array, border: Array) -> Array:

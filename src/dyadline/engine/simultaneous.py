@@ -116,19 +116,17 @@ def evaluations(design: Shared, relative: Array, responses: Centred) -> Evaluati
     slopes, curves = counts * weights, -counts * weights
     if restricted:
         value = value + log_xx
-        pressed = spread(design, weights, inverse)
+        pressed = sandwiched(design, weights, inverse)
         slopes -= pressed
         curves += 2.0 * pressed
     per_rss = nu / rss
     gradient = slopes.sum(axis=0)[which] * twice + per_rss * d_rss
 
-    nb = len(which)
-    shape = (nb, nb, len(rss))
     pulled = np.stack([b.T @ flat(h) for h in _towards(design, weights, u)])
-    dd_rss = _traces(design, weights, 2.0 * omega).reshape(shape)
+    dd_rss = traces(design, weights, 2.0 * omega)
     dd_rss -= 2.0 * np.einsum("icr,cdr,jdr->ijr", pulled, inverse, pulled, optimize=["einsum_path", (1, 2), (0, 1)])
     slope = d_rss / rss
-    hessian = _traces(design, weights, curves).reshape(shape) + per_rss * dd_rss - nu * slope[:, None] * slope
+    hessian = traces(design, weights, curves) + per_rss * dd_rss - nu * slope[:, None] * slope
     if restricted:
         hessian -= _carried(design, relative)
     return Evaluations(
@@ -143,25 +141,19 @@ def evaluations(design: Shared, relative: Array, responses: Centred) -> Evaluati
     )
 
 
-def spread(design: Shared, weights: Array, inverse: Array) -> Array:
-    """SNS of each cell, (K, q(q+1)/2, R): `−∂ log|X'V⁻¹X|` in S's own directions."""
+def sandwiched(design: Shared, weights: Array, inverse: Array) -> Array:
+    """Entries of SNS of each cell, (K, q(q+1)/2, R), from those of S and (X'V⁻¹X)⁻¹."""
     q, p = design.level.size, design.root.shape[0]
     r, s = lower(q)
     c, d = lower(p)
     n = (design.packed @ (inverse[c, d] * doubled(c, d)[:, None])).reshape(weights.shape[0], len(r), -1)
     n[:, r != s] *= 0.5
-    return sandwich(weights, n, q)
-
-
-def sandwich(weights: Array, middle: Array, q: int) -> Array:
-    """SNS from the entries of S and N, (K, q(q+1)/2, R) each."""
-    full = places(q)
-    left = [[sum(weights[:, full[a, x]] * middle[:, full[x, b]] for x in range(q)) for b in range(q)] for a in range(q)]
-    result = np.empty_like(middle)
-    for number, (a, b) in enumerate(zip(*lower(q), strict=True)):
-        np.multiply(left[a][0], weights[:, full[0, b]], out=result[:, number])
-        for x in range(1, q):
-            result[:, number] += left[a][x] * weights[:, full[x, b]]
+    at, inner = places(q), range(q)
+    left = [[sum(weights[:, at[a, x]] * n[:, at[x, b]] for x in inner) for b in inner] for a in inner]
+    result = np.zeros_like(n)
+    for number, (a, b) in enumerate(zip(r, s, strict=True)):
+        for x in inner:
+            result[:, number] += left[a][x] * weights[:, at[x, b]]
     return result
 
 
@@ -183,10 +175,11 @@ def _by_cell(design: Shared, values: Array) -> Array:
     return values if design.heads is None else np.add.reduceat(values, design.heads, axis=0)
 
 
-def _traces(design: Shared, weights: Array, other: Array) -> Array:
-    """`Σ_k tr(Δ_i S Δ_j B)` for the entries of S and B, (nb², R)."""
+def traces(design: Shared, weights: Array, other: Array) -> Array:
+    """`Σ_k tr(Δ_i S Δ_j B)` for the entries of S and B, (nb, nb, R)."""
     summed = np.einsum("kir,kjr->ijr", weights, other)
-    return design.products @ summed.reshape(-1, summed.shape[-1])
+    nb = design.level.n_entries
+    return np.asarray(design.products @ summed.reshape(-1, summed.shape[-1])).reshape(nb, nb, -1)
 
 
 def _carried(design: Shared, relative: Array) -> Array:
