@@ -35,7 +35,7 @@ def best_restart(fit: dl.Fit, seed: int) -> float:
 
     def function(theta):
         try:
-            found = evaluate(moments, structure, structure.relative(theta))
+            found = evaluate(moments, structure, theta)
         except np.linalg.LinAlgError:
             return np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
         value, gradient, hessian = found.profiled(fit.method)

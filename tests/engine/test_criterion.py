@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import referee
-from dyadline.engine.covariance import Structure
+from dyadline.engine.covariance import Level, Structure
 from dyadline.engine.criterion import evaluate
 from dyadline.engine.moments import moments
 from dyadline.engine.optimize import Minimum, minimise
@@ -47,15 +47,15 @@ def as_blocks(Z, codes, D, blocks):
 @pytest.mark.parametrize("blocks", [(1,), (2,), (1, 1), (3,), (2, 1), (6,)])
 def test_value_gradient_and_hessian_are_those_of_the_dense_likelihood(blocks, method):
     X, y, Z, codes = problem(blocks, groups=12 + 6 * len(blocks))
-    structure = Structure(blocks)
+    structure = Structure((Level(blocks),))
     m = accumulated(X, y, Z, codes)
-    theta = np.random.default_rng(7).uniform(0.3, 1.0, len(structure.entries[0]))
+    theta = np.random.default_rng(7).uniform(0.3, 1.0, structure.levels[0].n_entries)
 
     def dense(point):
-        parts, covariances = as_blocks(Z, codes, structure.relative(point), blocks)
+        parts, covariances = as_blocks(Z, codes, structure.relative(point)[0], blocks)
         return referee.criterion(y, X, parts, covariances, method)
 
-    found = evaluate(m, structure, structure.relative(theta))
+    found = evaluate(m, structure, theta)
     value, in_entries, in_entries_twice = found.profiled(method)
     gradient, hessian = structure.pull_back(theta, in_entries, in_entries_twice)
     assert value == pytest.approx(dense(theta), rel=1e-11)
@@ -68,9 +68,9 @@ def test_value_gradient_and_hessian_are_those_of_the_dense_likelihood(blocks, me
 @pytest.mark.parametrize("method", METHODS)
 def test_unprofiled_derivatives_are_those_of_the_dense_likelihood(method):
     X, y, Z, codes = problem()
-    structure = Structure((2,))
+    structure = Structure((Level((2,)),))
     D = np.array([[0.8, 0.2], [0.2, 0.5]])
-    found = evaluate(accumulated(X, y, Z, codes), structure, D)
+    found = evaluate(accumulated(X, y, Z, codes), structure, structure.theta([D]))
     s = found.variance(method)
 
     def dense(point):
@@ -86,12 +86,12 @@ def test_unprofiled_derivatives_are_those_of_the_dense_likelihood(method):
 def test_groups_one_by_one_and_cells_give_the_same():
     X, y, Z, codes = problem(groups=40)
     X[:, 1] = Z[:, 1] = np.round(Z[:, 1])  # few different designs
-    structure = Structure((2,))
+    structure = Structure((Level((2,)),))
     m = accumulated(X, y, Z, codes)
     assert m.packed is not None and len(m.counts) < m.n_groups
     one_by_one = dataclasses.replace(m, packed=None)
     D = np.array([[0.8, 0.2], [0.2, 0.5]])
-    a, b = evaluate(m, structure, D), evaluate(one_by_one, structure, D)
+    a, b = evaluate(m, structure, structure.theta([D])), evaluate(one_by_one, structure, structure.theta([D]))
     np.testing.assert_allclose(a.products, b.products, rtol=1e-12)
     np.testing.assert_allclose(a.dd_rss, b.dd_rss, rtol=1e-10)
 
@@ -106,8 +106,8 @@ def test_moments_of_two_parts_add_up_to_the_whole(cut, repeated):
     here = codes < cut
     parts = [accumulated(X[rows], y[rows], Z[rows], codes[rows]) for rows in (here, ~here)]
     joined = parts[0] + parts[1]
-    structure, D = Structure((2,)), np.array([[0.8, 0.2], [0.2, 0.5]])
-    a, b = evaluate(whole, structure, D), evaluate(joined, structure, D)
+    structure, D = Structure((Level((2,)),)), np.array([[0.8, 0.2], [0.2, 0.5]])
+    a, b = evaluate(whole, structure, structure.theta([D])), evaluate(joined, structure, structure.theta([D]))
     assert (joined.n_rows, joined.n_groups) == (whole.n_rows, whole.n_groups)
     assert len(joined.counts) == len(whole.counts)
     for method in METHODS:
@@ -123,11 +123,11 @@ def test_large_designs_that_never_repeat_are_kept_one_by_one():
 
 
 def test_theta_and_relative_covariance_are_inverse():
-    structure = Structure((2, 1))
+    structure = Structure((Level((2, 1)),))
     D = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 0.0], [0.0, 0.0, 2.0]])
-    np.testing.assert_allclose(structure.relative(structure.theta(D)), D, rtol=1e-14)
+    np.testing.assert_allclose(structure.relative(structure.theta([D]))[0], D, rtol=1e-14)
     singular = np.array([[4.0, 2.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
-    np.testing.assert_allclose(structure.relative(structure.theta(singular)), singular, atol=1e-14)
+    np.testing.assert_allclose(structure.relative(structure.theta([singular]))[0], singular, atol=1e-14)
 
 
 def test_minimise_leaves_a_saddle_point():
@@ -167,9 +167,9 @@ def test_a_variance_of_zero_is_found_named_and_certified(method):
     residual = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
     means = np.bincount(codes, residual) / np.bincount(codes)
     y = y - means[codes]
-    structure = Structure((1,))
+    structure = Structure((Level((1,)),))
     solution = solve(Problem(moments=accumulated(X, y, Z[:, :1], codes), structure=structure, method=method))
-    assert solution.singular and solution.converged and solution.relative[0, 0] == 0.0
+    assert solution.singular and solution.converged and solution.relative[0][0, 0] == 0.0
     assert solution.descent >= 0
     best = referee.optimum(y, X, [(Z[:, :1], codes)], method)
     assert solution.evaluation.criterion(method) <= best.criterion + 1e-7

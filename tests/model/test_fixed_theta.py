@@ -23,9 +23,9 @@ FITS = answers.fits()
 def at_fixed(fit: Fit, D: list[np.ndarray]) -> tuple[float, np.ndarray, float]:
     """Criterion, fixed effects and r'V⁻¹r of the named columns at relative covariances D."""
     made = fit.design
-    to_standard = np.linalg.inv(made.to_random)
+    to_standard = np.linalg.inv(made.groupings[0].to_random)
     standardised = to_standard @ block_diag(*D) @ to_standard.T
-    there = evaluate(made.moments, made.structure, standardised)
+    there = evaluate(made.moments, made.structure, made.structure.theta([standardised]))
     solution = replace(fit.solution, evaluation=there)
     beta, _ = estimates(replace(fit, solution=solution))
     return _in_units(made, solution, fit.method), beta, made.response_scale**2 * there.rss

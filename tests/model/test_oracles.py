@@ -119,11 +119,11 @@ def test_conditional_modes(answer):
     from dyadline.model.predict import conditional_modes
 
     fit = fitted(answer)
-    got = conditional_modes(fit)
-    for k, effect in enumerate(fit.design.effects):
+    (got,) = conditional_modes(fit)
+    for k, effect in enumerate(fit.design.groupings[0].effects):
         want = answer["modes"][effect]
         scale = max(abs(v) for v in want.values())
-        for label, value in zip(fit.design.labels, got[:, k], strict=True):
+        for label, value in zip(fit.design.groupings[0].labels, got[:, k], strict=True):
             assert abs(value - want[str(label)]) <= 1e-5 * scale, (effect, label)
 
 

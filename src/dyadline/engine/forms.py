@@ -175,9 +175,7 @@ def accumulate(rows: Rows, forms: Sequence[Form]) -> Forms:
             heads = starts[np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])]
             sums = [np.add.reduceat(weighted[:, q:] * rows.above[:, r, None], heads, axis=0) for r in range(q3)]
             upper.append(np.stack(sums, axis=1))
-    return Forms(
-        inner=np.stack(inner), upper=np.stack(upper) if upper else None, total=np.stack(total), unit=unit
-    )
+    return Forms(inner=np.stack(inner), upper=np.stack(upper) if upper else None, total=np.stack(total), unit=unit)
 
 
 def _stacked(weights: Weights) -> Array:

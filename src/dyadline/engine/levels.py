@@ -160,9 +160,7 @@ class _Step:
         simple += simple.swapaxes(-1, -2)
         delta = entries.swapaxes(-1, -2) @ g
         width = g.shape[1]
-        top, bottom = (
-            _flat(k[..., ours]).transpose(1, 0, 2).reshape(len(g), -1) for k in (self.top, self.bottom)
-        )
+        top, bottom = (_flat(k[..., ours]).transpose(1, 0, 2).reshape(len(g), -1) for k in (self.top, self.bottom))
         rows, columns = lower(m + nb)
         pairs = np.empty((m + nb, m + nb, width, width))
         if m:

@@ -212,9 +212,7 @@ class Autoregressive:
             psi, d_psi, dd_psi = self._powers(float(eta[0]), d)
         rest = 1.0 - psi**2
         ends = _chain(psi**2 / rest, 2 * psi / rest**2, (2 + 6 * psi**2) / rest**3, d_psi, dd_psi)
-        links = _chain(
-            -psi / rest, -(1 + psi**2) / rest**2, -2 * psi * (3 + psi**2) / rest**3, d_psi, dd_psi
-        )
+        links = _chain(-psi / rest, -(1 + psi**2) / rest**2, -2 * psi * (3 + psi**2) / rest**3, d_psi, dd_psi)
         logs = _chain(np.log(rest), -2 * psi / rest, -2 * (1 + psi**2) / rest**2, d_psi, dd_psi)
         value, first, second = (
             np.concatenate([[1.0 if order == 0 else 0.0], ends[order], links[order]]) for order in range(3)
@@ -310,6 +308,8 @@ class CompoundSymmetry:
         )
 
 
-def _chain(value: Array, once: Array, twice: Array, inner: Array, inner_twice: Array) -> tuple[Array, Array, Array]:
+def _chain(
+    value: Array | float, once: Array | float, twice: Array | float, inner: Array | float, inner_twice: Array | float
+) -> tuple[Array, Array, Array]:
     """Value and derivatives of f(g(η)) from those of f and g."""
-    return value, once * inner, twice * inner**2 + once * inner_twice
+    return np.asarray(value), np.asarray(once * inner), np.asarray(twice * inner**2 + once * inner_twice)

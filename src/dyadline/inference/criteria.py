@@ -24,7 +24,7 @@ def information_criteria(fit: Fit, convention: str = "spss") -> Any:
     ``spss``     covariance parameters, boundary ones counted     n − p
     ``lme4``     fixed and covariance parameters                  n
     ``nlme``     fixed and covariance parameters                  n − p
-    ``sas``      covariance parameters off the boundary           number of groups
+    ``sas``      covariance parameters off the boundary           number of subjects
     ============ ================================================ ==================
 
     Under ML d counts the fixed effects in all four, and n is n in place of n − p. AICC is
@@ -51,7 +51,7 @@ def information_criteria(fit: Fit, convention: str = "spss") -> Any:
         "spss": fit.n_rows - p if restricted else fit.n_rows,
         "lme4": fit.n_rows,
         "nlme": fit.n_rows - p if restricted else fit.n_rows,
-        "sas": fit.n_groups,
+        "sas": len(fit.design.groupings[-1].labels),
     }[convention]
     rows = n if convention != "sas" else fit.n_rows - p * restricted
     room = rows - d - 1
@@ -73,7 +73,10 @@ def information_criteria(fit: Fit, convention: str = "spss") -> Any:
 
 def _on_boundary(fit: Fit) -> int:
     """Covariance parameters that the boundary fixes: variances at zero, with their covariances."""
-    rows, columns = fit.design.structure.entries
-    variances = np.diag(fit.solution.relative)
-    zero = variances < 1e-10 * max(1.0, float(variances.max()))
-    return int((zero[rows] | zero[columns]).sum())
+    fixed = 0
+    for level, relative in zip(fit.design.structure.levels, fit.solution.relative, strict=True):
+        rows, columns = level.entries
+        variances = np.diag(relative)
+        zero = variances < 1e-10 * max(1.0, float(variances.max()))
+        fixed += int((zero[rows] | zero[columns]).sum())
+    return fixed

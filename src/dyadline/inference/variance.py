@@ -10,6 +10,7 @@ import polars as pl
 from dyadline.data.frames import as_kind
 from dyadline.engine.information import parameter_covariance
 from dyadline.engine.moments import Array
+from dyadline.engine.residual import Autoregressive, CompoundSymmetry, Pairs
 from dyadline.inference.coefficients import check_level
 from dyadline.model.fit import Fit, random_covariance
 
@@ -17,42 +18,47 @@ SCHEMA = {
     "term2": pl.String,
     **dict.fromkeys(("std_error", "statistic", "p_value", "conf_low", "conf_high"), pl.Float64),
 }
+RESIDUAL, CORRELATION = "Residual", "Residual correlation"
+"""Groups of the rows that follow the random effects."""
 
 
 def variance_components(fit: Fit, *, level: float = 0.95) -> Any:
     """Variances and covariances with Wald tests, as SPSS MIXED prints them.
 
     Standard errors come from the observed information. The confidence interval of a variance is
-    `exp(ln θ ± z·SE/θ)`, that of a covariance `θ ± z·SE`. What the boundary fixes (a variance of zero) has
-    an estimate and nothing else. A Wald p of a variance is too large near zero: read it as SPSS users do, or
-    compare models.
+    `exp(ln θ ± z·SE/θ)`, that of a covariance `θ ± z·SE`, that of a residual correlation
+    `tanh(artanh r ± z·SE/(1−r²))`. What the boundary fixes (a variance of zero) has an estimate and nothing else.
+    A Wald p of a variance is too large near zero: read it as SPSS users do, or compare models.
 
     Returns
     -------
     A frame of the kind that was fitted: ``group, term1, term2, estimate, std_error, statistic, p_value,
-    conf_low, conf_high``; ``term2`` is missing for variances; the last row is the group ``Residual``.
+    conf_low, conf_high``; ``term2`` is missing for variances. Groups: the innermost grouping, the one above it,
+    ``Residual`` (one row, or one per level with a variance of its own), ``Residual correlation`` (of two raters, of
+    rows one unit of time apart, or of all rows of a group).
     """
     from scipy.special import ndtr, ndtri
 
     check_level(level)
-    made = fit.design
-    rows, columns = made.structure.entries
-    estimate = np.append(random_covariance(fit)[rows, columns], fit.sigma**2)
-    std_error = _standard_errors(fit)
+    names, estimate, kinds = _named(fit)
+    covariance = natural_covariance(fit)
+    std_error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     std_error[std_error <= 1e-9 * np.abs(estimate).max(initial=0.0)] = np.nan
-    is_variance = np.append(rows == columns, True)
+    is_variance, is_correlation = kinds == "variance", kinds == "correlation"
     std_error[is_variance & (estimate <= 0.0)] = np.nan
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         statistic = estimate / std_error
         reach = float(ndtri(0.5 + level / 2.0)) * std_error
         low = np.where(is_variance, estimate * np.exp(-reach / estimate), estimate - reach)
         high = np.where(is_variance, estimate * np.exp(reach / estimate), estimate + reach)
-    effects = made.effects
+        z, span = np.arctanh(estimate), reach / (1.0 - estimate**2)
+        low = np.where(is_correlation, np.tanh(z - span), low)
+        high = np.where(is_correlation, np.tanh(z + span), high)
     table = pl.DataFrame(
         {
-            "group": [made.group] * len(rows) + ["Residual"],
-            "term1": [effects[c] for c in columns] + ["Residual"],
-            "term2": [effects[r] if r != c else None for r, c in zip(rows, columns, strict=True)] + [None],
+            "group": [n[0] for n in names],
+            "term1": [n[1] for n in names],
+            "term2": [n[2] for n in names],
             "estimate": estimate,
             "std_error": _missing(std_error),
             "statistic": _missing(statistic),
@@ -65,21 +71,86 @@ def variance_components(fit: Fit, *, level: float = 0.95) -> Any:
     return as_kind(table, fit.kind)
 
 
-def _standard_errors(fit: Fit) -> Array:
-    """Delta-method standard errors of the named entries of G and of σ², (k+1,)."""
+def _named(fit: Fit) -> tuple[list[tuple[str, str, str | None]], Array, Any]:
+    """Group and terms, estimate and kind of each row of the table."""
+    made = fit.design
+    names: list[tuple[str, str, str | None]] = []
+    estimate: list[float] = []
+    kinds: list[str] = []
+    for grouping, structure, covariance in zip(
+        made.groupings, made.structure.levels, random_covariance(fit), strict=True
+    ):
+        for r, c in zip(*structure.entries, strict=True):
+            names.append((grouping.name, grouping.effects[c], grouping.effects[r] if r != c else None))
+            estimate.append(float(covariance[r, c]))
+            kinds.append("variance" if r == c else "covariance")
+    labels, ratios = made.residual.labels or (RESIDUAL,), _ratios(fit)
+    for label, ratio in zip(labels, ratios, strict=True):
+        names.append((RESIDUAL, label, None))
+        estimate.append(fit.sigma**2 * float(ratio))
+        kinds.append("variance")
+    if (correlation := residual_correlation(fit)) is not None:
+        names.append(correlation[0])
+        estimate.append(correlation[1])
+        kinds.append("correlation")
+    return names, np.array(estimate), np.array(kinds)
+
+
+def _ratios(fit: Fit) -> Array:
+    """Residual variances relative to the first."""
+    eta = fit.solution.theta[: max(0, len(fit.design.residual.labels) - 1)]
+    return np.append(1.0, np.exp(eta))
+
+
+def residual_correlation(fit: Fit) -> tuple[tuple[str, str, str | None], float, float] | None:
+    """Name, estimate and derivative in its η of the residual's correlation, if the model has one."""
+    residual, theta = fit.design.structure.residual, fit.solution.theta
+    labels = fit.design.residual.labels
+    if isinstance(residual, Pairs):
+        r = float(np.tanh(theta[1]))
+        return (CORRELATION, labels[0], labels[1]), r, 1.0 - r**2
+    if isinstance(residual, Autoregressive):
+        phi, eta = residual.correlation(float(theta[0])), float(theta[0])
+        slope = -np.exp(eta) * phi if residual.continuous else 1.0 - phi**2
+        return (CORRELATION, fit.spec.residual.label, None), phi, float(slope)
+    if isinstance(residual, CompoundSymmetry):
+        rho = residual.correlation(float(theta[0]))
+        span = 1.0 - residual.lowest
+        share = (rho - residual.lowest) / span
+        return (CORRELATION, fit.spec.residual.label, None), rho, span * share * (1.0 - share)
+    return None
+
+
+def natural_covariance(fit: Fit) -> Array:
+    """Covariance matrix of the table's estimates, in its order, by the delta method."""
     made, solution = fit.design, fit.solution
-    structure = made.structure
-    rows, columns = structure.entries
+    structure, theta = made.structure, solution.theta
     s = solution.evaluation.variance(fit.method)
-    unit, back = made.response_scale**2, made.to_random
-    # G = unit · s · B D B': linear in the entries of D, and those are known functions of θ.
-    per_entry = (back @ structure.basis() @ back.T)[:, rows, columns].T
-    jacobian = np.zeros((len(rows) + 1, len(rows) + 1))
-    jacobian[:-1, :-1] = unit * s * per_entry @ structure.jacobian(solution.theta)
-    jacobian[:-1, -1] = unit * (back @ solution.relative @ back.T)[rows, columns]
-    jacobian[-1, -1] = unit
-    covariance = parameter_covariance(structure, solution, fit.method)
-    return np.sqrt(np.maximum(np.diag(jacobian @ covariance @ jacobian.T), 0.0))
+    unit, k = made.response_scale**2, len(theta)
+    rows: list[Array] = []
+    jacobian = structure.jacobian(theta)
+    for grouping, level, part, relative in zip(
+        made.groupings, structure.levels, structure.parts, solution.relative, strict=True
+    ):
+        back, (r, c) = grouping.to_random, level.entries
+        # G = unit · s · B D B': linear in the entries of D, and those are known functions of θ.
+        per_entry = (back @ level.basis() @ back.T)[:, r, c].T
+        block = np.zeros((len(r), k + 1))
+        block[:, part] = unit * s * per_entry @ jacobian[part, part]
+        block[:, -1] = unit * (back @ relative @ back.T)[r, c]
+        rows.append(block)
+    for number, ratio in enumerate(_ratios(fit)):
+        row = np.zeros((1, k + 1))
+        row[0, -1] = unit * ratio
+        if number:
+            row[0, number - 1] = unit * s * ratio
+        rows.append(row)
+    if (correlation := residual_correlation(fit)) is not None:
+        row = np.zeros((1, k + 1))
+        row[0, structure.residual.size - 1] = correlation[2]
+        rows.append(row)
+    full = np.concatenate(rows)
+    return np.asarray(full @ parameter_covariance(structure, solution, fit.method) @ full.T)
 
 
 def _missing(values: Array) -> list[float | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dyadline.engine.moments import Array
@@ -18,7 +20,7 @@ SHOWN = 3
 """Combinations in a message at most."""
 
 
-def refuse_collinear(gram: Array, x: Array, terms: tuple[str, ...], to_fixed: Array) -> None:
+def refuse_collinear(gram: Array, x: Callable[[], Array], terms: tuple[str, ...], to_fixed: Array) -> None:
     """Raise if a column is an exact combination of earlier ones.
 
     Parameters
@@ -26,7 +28,7 @@ def refuse_collinear(gram: Array, x: Array, terms: tuple[str, ...], to_fixed: Ar
     gram
         X'X of the standardised columns, (p, p).
     x
-        The columns themselves, (n, p), looked at only if the cross-products are suspicious.
+        Gives the columns themselves, (n, p); asked only if the cross-products are suspicious.
     terms
         Names, (p,).
     to_fixed
@@ -45,7 +47,8 @@ def refuse_collinear(gram: Array, x: Array, terms: tuple[str, ...], to_fixed: Ar
             return
     except np.linalg.LinAlgError:
         pass
-    columns = x / np.sqrt(np.maximum((x**2).sum(axis=0), 1e-300))
+    columns = x()
+    columns = columns / np.sqrt(np.maximum((columns**2).sum(axis=0), 1e-300))
     upper = np.linalg.qr(columns, mode="r")
     remainder = np.abs(np.diag(upper))
     dependent = np.flatnonzero(remainder < DEPENDENT)

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from dyadline.engine.covariance import Structure
-from dyadline.engine.moments import Array, Index, Moments, moments
-from dyadline.errors import DataError, FitError, PlanError, did_you_mean
+from dyadline.engine.covariance import Level, Structure
+from dyadline.engine.moments import Array, Index, Moments, moments, together
+from dyadline.errors import DataError, Finding, FitError, PlanError, did_you_mean
 from dyadline.model.collinearity import refuse_collinear
-from dyadline.model.columns import (
-    Atom,
-    Column,
-    Standard,
-    column_label,
-    expand,
-    matrix,
-    shiftable,
-    standard,
-    transformation,
-)
-from dyadline.plan.model import ModelSpec, Variable
+from dyadline.model.columns import column_label, expand
+from dyadline.model.residual import ResidualDesign, occasion_order, residual_design
+from dyadline.model.rows import CompleteRows, Nesting, coded, nesting
+from dyadline.model.source import Block, Source, Values, as_text
+from dyadline.model.stacked import stacked
+from dyadline.plan.model import ModelSpec
 
-TRANSFORMS = {"log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "exp": np.exp}
+ROWS_AT_ONCE = 400_000
+"""Rows whose columns are in memory together while moments are accumulated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """The random effects of one level.
+
+    Attributes
+    ----------
+    name
+        ``dyad``, or ``therapist:dyad`` for a combination.
+    effects
+        Names of the random effects, (q,).
+    labels
+        Label of each group, (J,), in the order of the moments.
+    to_random
+        (q, q): named random effects = to_random · standardised ones · response_scale.
+    """
+
+    name: str
+    effects: tuple[str, ...]
+    labels: pl.Series
+    to_random: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,43 +52,46 @@ class Design:
     ----------
     terms
         Names of the fixed coefficients, (p,), as R prints them.
-    effects
-        Names of the random effects, (q,).
+    groupings
+        Random effects of each level, innermost first.
+    residual
+        The residual's structure over the rows.
     structure
-        Which random effects correlate.
+        Which random effects correlate, and the residual's structure.
     moments
         Of the standardised columns.
     to_fixed
         (p, p): named coefficients = to_fixed · standardised coefficients · response_scale + the shift's share.
-    to_random
-        (q, q): the same for the random effects.
+    constant
+        Numbers of the terms that sum to one: their coefficients carry the response's shift.
     response_shift, response_scale
-        The response is ``shift + scale · standardised``; the shift is zero without an intercept.
-    group
-        Name of the grouping.
-    labels
-        Label of each group, (J,), in the order of the moments.
+        The response is ``shift + scale · standardised``; the shift is zero without a constant.
     levels
         Levels of each categorical column, the reference first.
+    source
+        The rows, from which columns can be built again.
     n_dropped
         Rows left out because of a missing value.
     lost
-        Labels of the groups that lost all their rows.
+        Labels of the innermost groups that lost all their rows.
+    notes
+        What was decided about the data.
     """
 
     terms: tuple[str, ...]
-    effects: tuple[str, ...]
+    groupings: tuple[Grouping, ...]
+    residual: ResidualDesign
     structure: Structure
     moments: Moments
     to_fixed: Array
-    to_random: Array
+    constant: tuple[int, ...]
     response_shift: float
     response_scale: float
-    group: str
-    labels: pl.Series
     levels: dict[str, tuple[str, ...]]
+    source: Source
     n_dropped: int
     lost: tuple[str, ...]
+    notes: tuple[Finding, ...] = ()
 
 
 def design(spec: ModelSpec, frame: pl.DataFrame) -> Design:
@@ -85,153 +104,69 @@ def design(spec: ModelSpec, frame: pl.DataFrame) -> Design:
     DataError
         Infinite values, values outside a transform's domain, text as outcome, too few groups.
     FitError
-        Fixed columns that are linearly dependent, with the combination in words.
+        Fixed columns that are linearly dependent, with the combination in words; groups that cannot be told apart.
     """
     _refuse_missing_columns(spec, frame)
-    group_columns = _one_group(spec)
-    rows = _CompleteRows(spec, frame)
-    codes, labels = _groups([rows.series[c] for c in group_columns])
-    if len(labels) < 2:
-        raise DataError(
-            f"All rows belong to one group of {':'.join(group_columns)!r}, so nothing can vary between groups",
-            way_out="A mixed model needs at least two",
-        )
-    if (codes[1:] < codes[:-1]).any():
-        order = np.argsort(codes, kind="stable")
-        codes, rows = codes[order], rows.sorted(order)
-    starts: Index = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    if spec.responses:
+        spec, frame = stacked(spec, frame)
+    rows = CompleteRows(spec, frame)
+    nested = nesting(spec, rows)
+    _refuse_few_groups(nested)
+    nested, rows = _in_order(spec, nested, rows)
+    starts = _starts(nested.codes[0])
+    residual = residual_design(spec.residual, rows, starts)
 
     levels = _levels(spec, rows)
-    values = _Values(rows)
+    values = Values(rows, levels)
     fixed = expand(spec.fixed, levels)
     if not fixed:
         raise PlanError("The model has no fixed effect", way_out="Keep at least the intercept")
-    x, to_fixed = values.standardised(fixed)
-    blocks = [
-        expand(terms, levels)
-        for random in spec.random
-        for terms in ([random.terms] if random.correlated else [(t,) for t in random.terms])
-    ]
-    parts = [values.standardised(block) for block in blocks]
-    z = np.concatenate([part for part, _ in parts], axis=1)
-    q = z.shape[1]
-    to_random, begin = np.zeros((q, q)), 0
-    for _, back in parts:
-        to_random[begin : begin + len(back), begin : begin + len(back)] = back
-        begin += len(back)
-
-    y, response = values.response(spec.response, centred=() in fixed)
+    constant = _constant(spec, [column_label(c) for c in fixed])
+    random = [_blocks(spec, group, values, levels) for group in nested.groups]
+    unit = _starts_of(nested.codes[1], starts) if len(nested.codes) > 1 else None
+    response = values.response(spec.response, centred=bool(constant))
+    source = Source(
+        values=values,
+        response=response,
+        fixed=values.block(fixed),
+        random=tuple(random[0]),
+        above=tuple(random[1]) if len(random) > 1 else (),
+        starts=starts,
+        unit=unit,
+    )
+    parts = []
+    for part, numbers, groups in source.parts(ROWS_AT_ONCE if residual.gap is None else source.n):
+        found = moments(part.columns, part.random, part.starts, part.above, part.unit)
+        parts.append(replace(found, forms=residual.accumulated(part, numbers, groups)))
+    found = together(parts)
     terms = tuple(column_label(c) for c in fixed)
-    xy = np.concatenate([x, y[:, None]], axis=1)
-    found = moments(xy, z, starts)
-    refuse_collinear(found.total[:-1, :-1], x, terms, to_fixed)
+    refuse_collinear(found.total[:-1, :-1], source.fixed_columns, terms, source.fixed.back)
     return Design(
         terms=terms,
-        effects=tuple(column_label(c) for block in blocks for c in block),
-        structure=Structure(tuple(len(block) for block in blocks)),
+        groupings=tuple(
+            Grouping(
+                name=name,
+                effects=tuple(column_label(c) for block in blocks for c in block.columns),
+                labels=labels,
+                to_random=_block_diagonal([block.back for block in blocks]),
+            )
+            for name, labels, blocks in zip(nested.names, nested.labels, random, strict=True)
+        ),
+        residual=residual,
+        structure=Structure(
+            tuple(Level(tuple(len(block.columns) for block in blocks)) for blocks in random), residual.structure
+        ),
         moments=found,
-        to_fixed=to_fixed,
-        to_random=to_random,
-        response_shift=response.shift,
-        response_scale=response.scale,
-        group=spec.random[0].group_label,
-        labels=labels,
+        to_fixed=source.fixed.back,
+        constant=constant,
+        response_shift=response[1].shift,
+        response_scale=response[1].scale,
         levels=levels,
+        source=source,
         n_dropped=frame.height - rows.n,
-        lost=_lost([frame[c] for c in group_columns], labels) if rows.n < frame.height else (),
+        lost=_lost([frame[c] for c in nested.groups[0]], nested.labels[0]) if rows.n < frame.height else (),
+        notes=nested.notes,
     )
-
-
-class _CompleteRows:
-    """The rows with a value in every column of the model: numbers as arrays, the rest as series."""
-
-    def __init__(self, spec: ModelSpec, frame: pl.DataFrame) -> None:
-        groups = {column for random in spec.random for column in random.group}
-        self.numbers: dict[str, Array] = {}
-        self.series: dict[str, pl.Series] = {}
-        keep = np.ones(frame.height, dtype=bool)
-        for name in spec.columns:
-            series = frame[name]
-            if series.dtype.is_numeric() and name not in groups:
-                values = series.to_numpy().astype(np.float64, copy=False)  # a missing value becomes NaN
-                self.numbers[name] = values
-                keep &= ~np.isnan(values)
-                continue
-            self.series[name] = series
-            if series.null_count():
-                keep &= series.is_not_null().to_numpy()
-            if series.dtype.is_float():
-                keep &= ~np.isnan(series.to_numpy())
-        self.n = int(keep.sum())
-        if self.n == 0:
-            raise DataError(
-                "No row has a value in every column of the model",
-                where=", ".join(spec.columns),
-                way_out="Look at the missing values per column",
-            )
-        if self.n < frame.height:
-            self.numbers = {name: values[keep] for name, values in self.numbers.items()}
-            self.series = {name: series.filter(keep) for name, series in self.series.items()}
-        for name, values in self.numbers.items():
-            bad = int(np.isinf(values).sum())
-            if bad:
-                raise DataError(
-                    f"Column {name!r} has {bad} infinite value{'s' * (bad > 1)}",
-                    way_out="Correct them or leave them empty",
-                )
-
-    def sorted(self, order: Index) -> _CompleteRows:
-        other = copy(self)
-        other.numbers = {name: values[order] for name, values in self.numbers.items()}
-        other.series = {name: series[order] for name, series in self.series.items()}
-        return other
-
-
-class _Values:
-    """Columns of the design from the complete rows, each variable standardised by itself."""
-
-    def __init__(self, rows: _CompleteRows) -> None:
-        self.rows = rows
-
-    def numeric(self, variable: Variable) -> Array:
-        values = self.rows.numbers[variable.column]
-        if not variable.transform:
-            return values
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            values = TRANSFORMS[variable.transform](values)
-        bad = int((~np.isfinite(values)).sum())
-        if bad:
-            raise DataError(
-                f"{variable.label} is not a finite number in {bad} row{'s' * (bad > 1)}",
-                way_out=f"Check the values of {variable.column!r}: {variable.transform} cannot take them",
-            )
-        return np.asarray(values)
-
-    def standardised(self, columns: tuple[Column, ...]) -> tuple[Array, Array]:
-        """Standardised columns, (n, p), and the transformation back to the named coefficients, (p, p)."""
-        movable = shiftable(columns)
-        standards: dict[Variable, Standard] = {}
-        values: dict[Atom, Array] = {}
-        for atom in dict.fromkeys(a for column in columns for a in column):
-            if atom.level is None:
-                raw = self.numeric(atom.variable)
-                how = standard(raw, shifted=atom.variable in movable)
-                standards[atom.variable] = how
-                values[atom] = (raw - how.shift) / how.scale
-            else:
-                text = _text(self.rows.series[atom.variable.column])
-                values[atom] = (text == atom.level).cast(pl.Float64).to_numpy()
-        return matrix(columns, values, self.rows.n), transformation(columns, standards)
-
-    def response(self, variable: Variable, *, centred: bool) -> tuple[Array, Standard]:
-        if variable.column not in self.rows.numbers:
-            raise DataError(
-                f"The outcome {variable.column!r} holds text, not numbers",
-                way_out="Use a numeric column as outcome",
-            )
-        raw = self.numeric(variable)
-        how = standard(raw, shifted=centred)
-        return (raw - how.shift) / how.scale, how
 
 
 def _refuse_missing_columns(spec: ModelSpec, frame: pl.DataFrame) -> None:
@@ -244,57 +179,80 @@ def _refuse_missing_columns(spec: ModelSpec, frame: pl.DataFrame) -> None:
         )
 
 
-def _one_group(spec: ModelSpec) -> tuple[str, ...]:
-    groups = {random.group for random in spec.random}
-    if not groups:
-        raise PlanError(
-            "The formula has no random effect",
-            where=f"formula {spec.formula!r}",
-            way_out="Add one, for example (1 | dyad)",
-        )
-    if len(groups) > 1:
-        raise PlanError(
-            "Random effects at more than one level are not fitted yet: "
-            + ", ".join(sorted(":".join(g) for g in groups)),
-            where=f"formula {spec.formula!r}",
-            way_out="Keep the random effects of one grouping",
-        )
-    return next(iter(groups))
+def _refuse_few_groups(nested: Nesting) -> None:
+    for name, labels in zip(nested.names, nested.labels, strict=True):
+        if len(labels) < 2:
+            raise DataError(
+                f"All rows belong to one group of {name!r}, so nothing can vary between groups",
+                way_out="A random effect needs at least two",
+            )
 
 
-def _groups(keys: list[pl.Series]) -> tuple[Index, pl.Series]:
-    """Code of each row's group, (n,), and the labels in the order of the codes: that of first appearance."""
-    if len(keys) == 1:
-        key = keys[0]
-    else:
-        parts = [pl.col(str(number)).cast(pl.String) for number in range(len(keys))]
-        named = pl.DataFrame({str(number): series for number, series in enumerate(keys)})
-        key = named.select(pl.concat_str(parts, separator=":")).to_series()
-    if key.dtype.is_numeric():
-        numbers = key.to_numpy()
-    else:
-        numbers = key.cast(pl.String).cast(pl.Categorical).to_physical().to_numpy()
-    _, first, codes = np.unique(numbers, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rank[codes.ravel()], key[first[order]]
+def _in_order(spec: ModelSpec, nested: Nesting, rows: CompleteRows) -> tuple[Nesting, CompleteRows]:
+    """Rows sorted by therapist, dyad and what residuals need; dyads numbered in that order."""
+    keys = [*reversed(occasion_order(spec.residual, rows)), *nested.codes]
+    alone = len(keys) == 1
+    if alone and not (nested.codes[0][1:] < nested.codes[0][:-1]).any():
+        return nested, rows
+    order = np.argsort(keys[0], kind="stable") if alone else np.lexsort(keys)
+    codes = nested.codes
+    if (order[1:] < order[:-1]).any():
+        rows, codes = rows.sorted(order), tuple(c[order] for c in codes)
+    seen = codes[0][_starts(codes[0])]
+    rank = np.empty_like(seen)
+    rank[seen] = np.arange(len(seen))
+    return replace(
+        nested, codes=(rank[codes[0]], *codes[1:]), labels=(nested.labels[0][seen], *nested.labels[1:])
+    ), rows
+
+
+def _starts(codes: Index) -> Index:
+    return np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+
+
+def _starts_of(above: Index, starts: Index) -> Index:
+    """Therapist of each dyad."""
+    return np.asarray(above[starts])
+
+
+def _blocks(spec: ModelSpec, group: tuple[str, ...], values: Values, levels: dict[str, tuple[str, ...]]) -> list[Block]:
+    """The uncorrelated blocks of a grouping's random effects."""
+    found = []
+    for random in spec.random:
+        if random.group == group:
+            for terms in [random.terms] if random.correlated else [(t,) for t in random.terms]:
+                found.append(values.block(expand(terms, levels)))
+    return found
+
+
+def _constant(spec: ModelSpec, terms: list[str]) -> tuple[int, ...]:
+    """Terms that sum to one in every row."""
+    if "(Intercept)" in terms:
+        return (terms.index("(Intercept)"),)
+    if spec.response.column.startswith("cbind("):
+        indicators = spec.response.column.removeprefix("cbind(").removesuffix(")").split(", ")
+        if all(name in terms for name in indicators):
+            return tuple(terms.index(name) for name in indicators)
+    return ()
+
+
+def _block_diagonal(parts: list[Array]) -> Array:
+    result = np.zeros((sum(len(p) for p in parts),) * 2)
+    begin = 0
+    for part in parts:
+        result[begin : begin + len(part), begin : begin + len(part)] = part
+        begin += len(part)
+    return result
 
 
 def _lost(keys: list[pl.Series], kept: pl.Series) -> tuple[str, ...]:
     """Labels of the groups of which no row was complete."""
-    _, everyone = _groups(keys)
+    _, everyone = coded(keys)
     have = set(kept.to_list())
     return tuple(str(label) for label in everyone.to_list() if label is not None and label not in have)
 
 
-def _text(series: pl.Series) -> pl.Series:
-    """Levels as text; truth values in R's spelling."""
-    text = series.cast(pl.String)
-    return text.str.to_uppercase() if series.dtype == pl.Boolean else text
-
-
-def _levels(spec: ModelSpec, rows: _CompleteRows) -> dict[str, tuple[str, ...]]:
+def _levels(spec: ModelSpec, rows: CompleteRows) -> dict[str, tuple[str, ...]]:
     """Sorted levels of the categorical columns among the predictors."""
     terms = (*spec.fixed, *(term for random in spec.random for term in random.terms))
     levels: dict[str, tuple[str, ...]] = {}
@@ -304,7 +262,7 @@ def _levels(spec: ModelSpec, rows: _CompleteRows) -> dict[str, tuple[str, ...]]:
             continue
         if variable.transform:
             raise DataError(f"{variable.label} needs numbers, but column {name!r} holds text")
-        found = _text(rows.series[name]).unique().sort().to_list()
+        found = as_text(rows.series[name]).unique().sort().to_list()
         if len(found) < 2:
             raise FitError(
                 f"Column {name!r} has the single value {found[0]!r} in the complete rows, so it explains nothing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from dyadline.engine.solve import Problem, Solution, solve
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.model.design import Design, design
 from dyadline.plan.formula import parse_formula
-from dyadline.plan.model import ModelSpec
+from dyadline.plan.model import ModelSpec, ResidualSpec
+from dyadline.plan.residual import parse_residual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -33,9 +34,9 @@ class Fit:
     singular
         Whether a variance is zero or a correlation ±1. Not an error, and not the same as not converged.
     sigma
-        Residual standard deviation.
+        Residual standard deviation; of the reference level where residual variances differ.
     n_rows, n_groups
-        Rows and groups that the fit used.
+        Rows and innermost groups (dyads) that the fit used. In a joint model every rating is a row.
     kind
         Kind of frame that came in, and that tables of this fit come out as.
     design, solution
@@ -63,19 +64,27 @@ class Fit:
         )
 
 
-def fit(formula: str | ModelSpec, frame: object, method: str = "REML") -> Fit:
+def fit(
+    formula: str | ModelSpec, frame: object, method: str = "REML", *, residual: str | ResidualSpec | None = None
+) -> Fit:
     """Fit a linear mixed model by REML or maximum likelihood.
 
     Parameters
     ----------
     formula
         lme4's notation, for example ``"y ~ t * x + (t | dyad)"``; parsed, never evaluated. Text columns are
-        treatment-coded, the first level in sorted order is the reference.
+        treatment-coded, the first level in sorted order is the reference. Two groupings, one nested in the
+        other, make three levels: ``(t | dyad) + (1 | therapist)`` or ``(t | therapist/dyad)``. Two outcomes of
+        the same row are modelled together by ``cbind(patient, therapist) ~ t + (t | dyad)``.
     frame
         polars, pandas or pyarrow table. Rows with a missing value in a column of the formula are left out
         and counted in ``fit.design.n_dropped``.
     method
         ``"REML"`` or ``"ML"``.
+    residual
+        Correlations and unequal variances of the residuals of a dyad (of the innermost groups):
+        ``"by(rater)"``, ``"pairs(rater, session)"``, ``"ar1(session)"``, ``"car1(week)"`` or ``"cs"``;
+        independent unless said.
 
     Raises
     ------
@@ -97,6 +106,8 @@ def fit(formula: str | ModelSpec, frame: object, method: str = "REML") -> Fit:
             way_out=did_you_mean(str(method), ("REML", "ML")) or "Use 'REML' or 'ML'",
         )
     spec = formula if isinstance(formula, ModelSpec) else parse_formula(formula)
+    if residual is not None:
+        spec = replace(spec, residual=parse_residual(residual))
     made = design(spec, polars_frame(frame))
     how: Method = "REML" if method == "REML" else "ML"
     solution = solve(Problem(moments=made.moments, structure=made.structure, method=how))
@@ -119,16 +130,17 @@ def estimates(fit: Fit) -> tuple[Array, Array]:
     """Named coefficients, (p,), and their covariance matrix, (p, p)."""
     made, found = fit.design, fit.solution.evaluation
     beta = made.response_scale * (made.to_fixed @ found.beta)
-    if "(Intercept)" in made.terms:
-        beta[made.terms.index("(Intercept)")] += made.response_shift
+    beta[list(made.constant)] += made.response_shift
     covariance = fit.sigma**2 * made.to_fixed @ found.inverse @ made.to_fixed.T
     return beta, covariance
 
 
-def random_covariance(fit: Fit) -> Array:
-    """G = σ²D of the named random effects, (q, q)."""
-    back = fit.design.to_random
-    return np.asarray(fit.sigma**2 * back @ fit.solution.relative @ back.T)
+def random_covariance(fit: Fit) -> tuple[Array, ...]:
+    """G = σ²D of the named random effects, (q, q), of each level, innermost first."""
+    return tuple(
+        fit.sigma**2 * grouping.to_random @ relative @ grouping.to_random.T
+        for grouping, relative in zip(fit.design.groupings, fit.solution.relative, strict=True)
+    )
 
 
 def _in_units(made: Design, solution: Solution, method: Method) -> float:

@@ -2,7 +2,7 @@
 
 ::
 
-    formula     = variable "~" part {("+" | "-") part}
+    formula     = (variable | "cbind(" name {"," name} ")") "~" part {("+" | "-") part}
     part        = "(" sum ("|" | "||") groups ")" | product
     sum         = ["+" | "-"] product {("+" | "-") product}
     product     = interaction {"*" interaction}
@@ -11,15 +11,18 @@
     atom        = "0" | "1" | variable | "(" sum ")"
     variable    = name | transform "(" name ")"
     groups      = name {":" name} {"/" name {":" name}}
+
+With `cbind(a, b)` (or brms' `mvbind`) several outcomes of the same row are modelled together: see `plan/joint.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from dyadline.errors import PlanError, did_you_mean
+from dyadline.plan.joint import JOINT, for_each_response
 from dyadline.plan.model import ModelSpec, RandomTerm, Term, Variable, term_label
 from dyadline.plan.tokens import FormulaError, Token, quote_name, tokens
 
@@ -127,7 +130,8 @@ class _Parser:
             )  # fmt: skip
         if self.next.kind == "~":
             raise self.refuse("No outcome stands before '~'", self.next)
-        response = self.variable("the outcome")
+        responses = self.responses() if self.joint_ahead() else ()
+        response = Variable(f"cbind({', '.join(responses)})") if responses else self.variable("the outcome")
         tilde = self.expect("~", "after the outcome")
         self.seen.clear()
         total, random = _Sum(), list[RandomTerm]()
@@ -148,8 +152,31 @@ class _Parser:
         fixed = _in_order(total, self.seen)
         if not fixed:
             raise self.refuse("The formula has no fixed term", tilde, "Write at least the intercept: ~ 1")
+        if responses:
+            fixed = for_each_response(responses, fixed)
+            random = [replace(r, terms=for_each_response(responses, r.terms)) for r in random]
         self.check(response, fixed, random, tilde)
-        return ModelSpec(response=response, fixed=fixed, random=tuple(random), formula=self.text.strip())
+        return ModelSpec(
+            response=response, fixed=fixed, random=tuple(random), formula=self.text.strip(), responses=responses
+        )
+
+    def joint_ahead(self) -> bool:
+        return self.next.text in JOINT and not self.next.quoted and self.tokens[self.position + 1].kind == "("
+
+    def responses(self) -> tuple[str, ...]:
+        """The outcomes of `cbind(a, b)`."""
+        start = self.take()
+        self.take()
+        names = [self.expect("name", f"after '{start.text}('").text]
+        while self.next.text == "," and self.next.kind == "other":
+            self.take()
+            names.append(self.expect("name", "after ','").text)
+        if self.next.kind != ")":
+            raise self.refuse(f"Expected ',' or ')' in the list of outcomes, found {self.next}", self.next)
+        self.take()
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise self.refuse(f"{start.text}() takes two or more different columns", start)
+        return tuple(names)
 
     def sign(self) -> str:
         """The sign before the first summand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from dyadline.data.dataset import Dataset
 from dyadline.engine.moments import Array, Index
 from dyadline.errors import DataError, DyadlineError
 from dyadline.model.fit import Fit, fit
-from dyadline.model.predict import curves_for
+from dyadline.model.predict import curve_estimator
 
 RATERS = ("patient", "therapist")
 
@@ -138,22 +139,33 @@ def growth_models(observed: Ratings) -> dict[str, Fit]:
     return found
 
 
-def multilevel_lines(model: Fit, observed: Ratings, rater: str) -> Lines:
-    """Each dyad's curve, fixed effect plus conditional mode, at the variances of `model`; NaN without ratings.
+def multilevel_lines(models: dict[str, Fit], observed: Ratings) -> Callable[[Ratings], dict[str, Lines]]:
+    """How each dyad's curves, fixed effect plus conditional mode, come from ratings at the models' variances.
 
     Parameters
     ----------
-    model
-        Growth model of this rater, fitted to ratings that were there on the same rows.
+    models
+        Growth model by rater, fitted to the observed ratings.
     observed
-        The ratings, or simulated ones.
-    rater
-        ``"patient"`` or ``"therapist"``.
+        The ratings that were fitted.
+
+    Returns
+    -------
+    A function of these ratings, or of simulated ones on the same rows; lines are NaN for dyads without ratings.
     """
-    there = np.isfinite(observed.value[rater])
-    t, y = observed.t[there], observed.value[rater][there]
-    dyads, group = np.unique(observed.index[there], return_inverse=True)  # as in the model: by first appearance
-    own = curves_for(model, group, np.column_stack([np.ones_like(t), t]), y)
-    intercept, slope = np.full(observed.n_dyads, np.nan), np.full(observed.n_dyads, np.nan)
-    intercept[dyads], slope[dyads] = own[:, 0], own[:, 1]
-    return Lines(intercept=intercept, slope=slope)
+    curves = {rater: curve_estimator(models[rater]) for rater in RATERS}
+    dyads = {}
+    for rater in RATERS:
+        there = np.isfinite(observed.value[rater])
+        dyads[rater] = np.unique(observed.index[there])  # as in the model: by first appearance
+
+    def lines(ratings: Ratings) -> dict[str, Lines]:
+        found = {}
+        for rater in RATERS:
+            own = curves[rater](ratings.value[rater])
+            intercept, slope = np.full(observed.n_dyads, np.nan), np.full(observed.n_dyads, np.nan)
+            intercept[dyads[rater]], slope[dyads[rater]] = own[:, 0], own[:, 1]
+            found[rater] = Lines(intercept=intercept, slope=slope)
+        return found
+
+    return lines

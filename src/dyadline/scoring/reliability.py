@@ -137,15 +137,15 @@ def joint_covariance(observed: Ratings, models: dict[str, Fit]) -> Array:
     The blocks between raters are those that explain the cross-products of the conditional modes: modes are
     true effects shrunk by known matrices R_j, so `E b̂_P b̂_T' = mean R_Pj Σ_PT R_Tj'` is linear in Σ_PT.
     """
-    within = {r: random_covariance(models[r]) for r in RATERS}
+    within = {r: random_covariance(models[r])[0] for r in RATERS}
     place: dict[str, dict[object, int]] = {
-        r: {label: n for n, label in enumerate(models[r].design.labels.to_list())} for r in RATERS
+        r: {label: n for n, label in enumerate(models[r].design.groupings[0].labels.to_list())} for r in RATERS
     }
     both = [d for d in observed.dyads.to_list() if d in place["patient"] and d in place["therapist"]]
     modes, shrunk = {}, {}
     for rater in RATERS:
         rows = np.array([place[rater][d] for d in both], dtype=np.intp)
-        modes[rater] = conditional_modes(models[rater])[rows]
+        modes[rater] = conditional_modes(models[rater])[0][rows]
         shrunk[rater] = shrinkage(models[rater])[rows]
     cross = np.einsum("jr,js->rs", modes["patient"], modes["therapist"]) / max(1, len(both))
     system = np.einsum("jra,jsb->rsab", shrunk["patient"], shrunk["therapist"]) / max(1, len(both))

@@ -189,7 +189,7 @@ class Scored:
 def score_ratings(observed: Ratings, how: ConvergenceSection) -> Scored:
     """Score ratings that are already arrays: what `score` does, without the story around it."""
     models = growth_models(observed) if how.growth == "multilevel" else {}
-    lines = _estimator(how, models)(observed)
+    lines = _estimator(how, models, observed)(observed)
     per = unit(observed, how)
     raw = rate_of_convergence(gaps(observed, lines), how, per)
     _refuse_constant(raw, how)
@@ -228,11 +228,10 @@ def _refuse_constant(raw: Array, how: ConvergenceSection) -> None:
         )
 
 
-def _estimator(how: ConvergenceSection, models: dict[str, Fit]) -> Curves:
+def _estimator(how: ConvergenceSection, models: dict[str, Fit], fitted: Ratings) -> Curves:
     """How curves come from ratings: by conditional modes at fixed variances, by least squares, or not at all."""
-
-    def multilevel(observed: Ratings) -> dict[str, Lines]:
-        return {rater: multilevel_lines(models[rater], observed, rater) for rater in RATERS}
+    if how.growth == "multilevel":
+        return multilevel_lines(models, fitted)
 
     def least_squares(observed: Ratings) -> dict[str, Lines]:
         return {
@@ -243,13 +242,13 @@ def _estimator(how: ConvergenceSection, models: dict[str, Fit]) -> Curves:
     def none(observed: Ratings) -> None:
         return None
 
-    return {"multilevel": multilevel, "ols": least_squares, "observed": none}[how.growth]
+    return least_squares if how.growth == "ols" else none
 
 
 def _simulated(observed: Ratings, models: dict[str, Fit], how: ConvergenceSection) -> Simulated | None:
     try:
         generating = models or growth_models(observed)
-        return simulate_scores(observed, generating, _estimator(how, models), how)
+        return simulate_scores(observed, generating, _estimator(how, models, observed), how)
     except DyadlineError:
         return None  # no growth model, no statement about reliability: the scores themselves stand
 

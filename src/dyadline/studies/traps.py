@@ -11,7 +11,7 @@ import polars as pl
 
 from dyadline.data.dataset import Dataset
 from dyadline.errors import Finding
-from dyadline.model.fit import Fit, random_covariance
+from dyadline.inference.boundary import boundary_words
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.scoring.score import Scoring
 from dyadline.studies.outcome import OutcomeModels
@@ -222,19 +222,6 @@ def _boundary(models: OutcomeModels) -> Iterator[Finding]:
                 f"{fitted.solution.minimum.gradient_norm:.1e} after {fitted.solution.starts} starts).",
                 way_out="Rescale time or outcome, or simplify the model; do not report these numbers as they are.",
             )
-
-
-def boundary_words(fitted: Fit) -> str:
-    """Which variance is zero, or which random effects correlate perfectly."""
-    covariance = random_covariance(fitted)
-    relative = fitted.solution.relative.diagonal()
-    zero = [e for e, v in zip(fitted.design.effects, relative, strict=True) if v < 1e-9 * max(1.0, relative.max())]
-    if zero:
-        return "the variance of " + " and of ".join(zero) + " is zero"
-    if len(relative) == 2:
-        sign = "−1" if covariance[0, 1] < 0 else "+1"
-        return f"the correlation of {fitted.design.effects[0]} and {fitted.design.effects[1]} is {sign}"
-    return "the random effects are linearly dependent"
 
 
 def _therapists(dataset: Dataset) -> Iterator[Finding]:
