@@ -48,6 +48,9 @@ AT_ONCE = 128
 FEW = 10
 """With fewer dyads than this per random effect, beyond one per fixed effect, optima may be several."""
 
+FAR = 1e4
+"""A variance that differs from that at the common point by more than this factor is too far from it for its columns."""
+
 PLAIN = 1e-3
 """An optimum is plainly in the interior if no direction of random effects has a smaller relative SD."""
 
@@ -138,15 +141,21 @@ def simultaneous(problem: Problem) -> bool:
 
 
 def _common(problem: Problem, known: Replicates, varying: Index) -> Shared:
-    """A design at a point near the optima: the mean of moment estimates, improved by the mean of one step."""
+    """A design at a point near the optima: the median of moment estimates, then of steps from there."""
     level = problem.structure.levels[0]
-    first = moment_estimates(problem.moments, level, known)[varying].mean(axis=0)
-    common = shared(problem.moments, level, problem.method, first)
-    steps = first_estimates(common, centred(common, known.lines[:, :, varying], known.within[:, varying]))
-    steps = steps[:, :, np.isfinite(steps).all(axis=(0, 1))]
-    if not steps.shape[2]:
-        return common
-    return shared(problem.moments, level, problem.method, inside(steps.mean(axis=2)[None])[0])
+    lines, within = known.lines[:, :, varying], known.within[:, varying]
+    middle = np.median(moment_estimates(problem.moments, level, known)[varying], axis=0)
+    common = shared(problem.moments, level, problem.method, inside(middle[None])[0])
+    for _ in range(10):
+        steps = first_estimates(common, centred(common, lines, within))
+        steps = steps[:, :, np.isfinite(steps).all(axis=(0, 1))]
+        if not steps.shape[2]:
+            break
+        before, after = common.relative, inside(np.median(steps, axis=2)[None])[0]
+        common = shared(problem.moments, level, problem.method, after)
+        if np.trace(np.linalg.solve(before, after)) < 2 * len(after) < 4 * np.trace(np.linalg.solve(after, before)):
+            break
+    return common
 
 
 def _solve_together(
@@ -174,6 +183,8 @@ def _solve_together(
         _snapped(ends, edge, common, responses[edge], structure)
         for number in edge:
             descent[number] = _descent(structure, ends.theta[number], ends.gradient[number])
+    sizes = np.einsum("rcc->rc", ends.inverse)
+    ends.value[(sizes.min(axis=1) < 1.0 / FAR) | (sizes.max(axis=1) > FAR)] = np.nan
     _write(result, begin + varying, common, ends, singular, descent)
 
 
