@@ -8,16 +8,15 @@ response.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dyadline.engine.covariance import Structure
-from dyadline.engine.descent import Ends, descend, factors, free_entries
+from dyadline.engine.descent import Ends, Mask, descend, factors, free_entries
 from dyadline.engine.forms import Rows
-from dyadline.engine.moments import LARGEST_CELLS, Array, Index, Moments
+from dyadline.engine.moments import LARGEST_CELLS, Array, Index
 from dyadline.engine.replicates import (
     Accumulated,
     Replicates,
@@ -30,6 +29,7 @@ from dyadline.engine.replicates import (
 )
 from dyadline.engine.shared import Centred, Shared, centred, shared
 from dyadline.engine.simultaneous import first_estimates
+from dyadline.engine.solutions import Solutions
 from dyadline.engine.solve import (
     NO_RESIDUAL,
     TIE,
@@ -38,9 +38,7 @@ from dyadline.engine.solve import (
     _on_boundary,
     _starts,
     _still,
-    solve,
 )
-from dyadline.errors import FitError
 
 AT_ONCE = 128
 """Replicates whose arrays are worked on together: they should stay in the processor's cache."""
@@ -49,41 +47,10 @@ FEW = 10
 """With fewer dyads than this per random effect, beyond one per fixed effect, optima may be several."""
 
 FAR = 1e4
-"""A variance that differs from that at the common point by more than this factor is too far from it for its columns."""
+"""A coefficient's variance, relative to that at the common point, beyond which the common columns are not exact."""
 
 PLAIN = 1e-3
 """An optimum is plainly in the interior if no direction of random effects has a smaller relative SD."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solutions:
-    """Optima of R responses. Without an answer (no variation): all numbers NaN, not converged.
-
-    Attributes
-    ----------
-    theta
-        (R, k).
-    beta
-        (R, p).
-    inverse
-        (X'V⁻¹X)⁻¹, V relative to σ², (R, p, p).
-    rss, d_rss, dd_rss
-        r'V⁻¹r and its derivatives in the entries, (R,), (R, k) and (R, k, k).
-    criterion
-        Profiled, (R,).
-    converged, singular
-        As `Solution` has them, (R,).
-    """
-
-    theta: Array
-    beta: Array
-    inverse: Array
-    rss: Array
-    d_rss: Array
-    dd_rss: Array
-    criterion: Array
-    converged: NDArray[np.bool_]
-    singular: NDArray[np.bool_]
 
 
 def solve_many(
@@ -109,26 +76,18 @@ def solve_many(
     at_once
         Replicates that are worked on together.
     """
-    result = _empty(problem, responses.shape[1])
+    result = Solutions.unsolved(problem, responses.shape[1])
     design = residuals(problem.moments, rows)
-    common: Shared | None = None
-    for begin in range(0, responses.shape[1], at_once):
+    chunks = range(0, responses.shape[1], at_once)
+    if simultaneous(problem):
+        parts = (replicates(design, np.ascontiguousarray(responses[:, k : k + at_once])) for k in chunks)
+        _solve_together(result, problem, parts, at_once)
+        return result.finished()
+    for begin in chunks:
         here = np.ascontiguousarray(responses[:, begin : begin + at_once])
-        if not simultaneous(problem):
-            for number, moments in enumerate(one_by_one(problem.moments, design, here, accumulated)):
-                _solve_alone(result, begin + number, problem, moments)
-            continue
-        known = replicates(design, here)
-        varying = np.flatnonzero(known.within[-1] > NO_RESIDUAL * known.total[-1])
-        if common is None and varying.size:
-            common = _common(problem, known, varying)
-        if common is not None:
-            _solve_together(result, begin, common, problem, known, varying)
-        for left in np.flatnonzero(np.isnan(result.criterion[begin : begin + here.shape[1]])).tolist():
-            _solve_alone(result, begin + left, problem, with_response(problem.moments, known, left))
-    for field in fields(result):
-        getattr(result, field.name).flags.writeable = False
-    return result
+        for number, moments in enumerate(one_by_one(problem.moments, design, here, accumulated)):
+            result.write_alone(begin + number, problem, moments)
+    return result.finished()
 
 
 def simultaneous(problem: Problem) -> bool:
@@ -140,14 +99,49 @@ def simultaneous(problem: Problem) -> bool:
     return two_levels and moments.n_rows > p and 8 * products <= LARGEST_CELLS
 
 
-def _common(problem: Problem, known: Replicates, varying: Index) -> Shared:
+Waiting = list[tuple[Index, Replicates, Ends]]
+"""Replicates in doubt: their numbers, their cross-products and where they ended first."""
+
+
+def _solve_together(result: Solutions, problem: Problem, parts: Iterable[Replicates], at_once: int) -> None:
+    """Write all replicates; those that do not end plainly in the interior wait until there are enough of them."""
+    moments, level = problem.moments, problem.structure.levels[0]
+    few = moments.n_groups < FEW * moments.n_random + moments.n_fixed
+    common: Shared | None = None
+    waiting: Waiting = []
+    begin = 0
+    for known in parts:
+        varying = known.within[-1] > NO_RESIDUAL * known.total[-1]
+        for number in np.flatnonzero(~varying).tolist():
+            result.write_alone(begin + number, problem, with_response(moments, known, number))
+        numbers = begin + np.flatnonzero(varying)
+        begin += known.size
+        known = known[np.flatnonzero(varying)]
+        if not known.size:
+            continue
+        common = common or _common(problem, known)
+        responses = centred(common, known.lines, known.within)
+        start = np.moveaxis(first_estimates(common, responses), -1, 0)
+        start = inside(np.where(np.isfinite(start).all(axis=(1, 2), keepdims=True), start, common.relative))
+        ends = descend(common, responses, free_entries(level, start))
+        sure = _plain(common, ends) if not few else np.zeros(known.size, dtype=bool)
+        plain, doubtful = np.flatnonzero(sure), np.flatnonzero(~sure)
+        result.write(numbers[plain], common, ends[plain])
+        waiting.append((numbers[doubtful], known[doubtful], ends[doubtful]))
+        if sum(part.size for part, _, _ in waiting) >= at_once:
+            _settle(result, problem, common, waiting)
+            waiting = []
+    if common is not None:
+        _settle(result, problem, common, waiting)
+
+
+def _common(problem: Problem, known: Replicates) -> Shared:
     """A design at a point near the optima: the median of moment estimates, then of steps from there."""
     level = problem.structure.levels[0]
-    lines, within = known.lines[:, :, varying], known.within[:, varying]
-    middle = np.median(moment_estimates(problem.moments, level, known)[varying], axis=0)
+    middle = np.median(moment_estimates(problem.moments, level, known), axis=0)
     common = shared(problem.moments, level, problem.method, inside(middle[None])[0])
     for _ in range(10):
-        steps = first_estimates(common, centred(common, lines, within))
+        steps = first_estimates(common, centred(common, known.lines, known.within))
         steps = steps[:, :, np.isfinite(steps).all(axis=(0, 1))]
         if not steps.shape[2]:
             break
@@ -158,52 +152,47 @@ def _common(problem: Problem, known: Replicates, varying: Index) -> Shared:
     return common
 
 
-def _solve_together(
-    result: Solutions, begin: int, common: Shared, problem: Problem, known: Replicates, varying: Index
-) -> None:
-    """Write the replicates that arrive."""
-    structure, moments = problem.structure, problem.moments
-    responses = centred(common, known.lines[:, :, varying], known.within[:, varying])
-    start = np.moveaxis(first_estimates(common, responses), -1, 0)
-    start = inside(np.where(np.isfinite(start).all(axis=(1, 2), keepdims=True), start, common.relative))
-    ends = descend(common, responses, free_entries(common.level, start))
-    singular = np.zeros(varying.size, dtype=bool)
-    descent = np.full(varying.size, np.inf)
-    few = moments.n_groups < FEW * moments.n_random + moments.n_fixed
-    doubtful = np.flatnonzero(~_plain(common, ends) | few)
-    if doubtful.size:
-        own = moment_estimates(moments, common.level, known)[varying[doubtful]]
-        _restarted(ends, doubtful, common, responses[doubtful], free_entries(common.level, own))
-        for theta in islice(_starts(problem), 1, None):
-            same = np.repeat(theta[None], doubtful.size, axis=0)
-            _restarted(ends, doubtful, common, responses[doubtful], same)
-        arrived = doubtful[ends.arrived[doubtful]]
-        edge = np.array([i for i in arrived if _on_boundary(structure, ends.theta[i])], dtype=np.intp)
-        singular[edge] = True
-        _snapped(ends, edge, common, responses[edge], structure)
-        for number in edge:
-            descent[number] = _descent(structure, ends.theta[number], ends.gradient[number])
-    sizes = np.einsum("rcc->rc", ends.inverse)
-    ends.value[(sizes.min(axis=1) < 1.0 / FAR) | (sizes.max(axis=1) > FAR)] = np.nan
-    _write(result, begin + varying, common, ends, singular, descent)
+def _settle(result: Solutions, problem: Problem, common: Shared, waiting: Waiting) -> None:
+    """Replicates in doubt: the other starts of `solve`, and what ends on the boundary made exactly singular."""
+    structure, level = problem.structure, common.level
+    numbers = np.concatenate([np.empty(0, dtype=np.intp), *(part for part, _, _ in waiting)])
+    if not numbers.size:
+        return
+    known = Replicates.together([part for _, part, _ in waiting])
+    ends = Ends.together([part for _, _, part in waiting])
+    responses = centred(common, known.lines, known.within)
+    own = free_entries(level, moment_estimates(problem.moments, level, known))
+    same = (np.repeat(theta[None], known.size, axis=0) for theta in islice(_starts(problem), 1, None))
+    for start in (own, *same):
+        other = descend(common, responses, start)
+        which = np.flatnonzero(other.arrived & ~(other.value >= ends.value - TIE))
+        ends.take(which, other, which)
+    edge = np.array([i for i in np.flatnonzero(ends.arrived) if _on_boundary(structure, ends.theta[i])], dtype=np.intp)
+    _snap(ends, edge, common, responses[edge], structure)
+    near = np.flatnonzero(ends.arrived & ~_far(ends))
+    result.write(numbers[near], common, ends[near])
+    for i in edge:
+        result.singular[numbers[i]] = True
+        result.converged[numbers[i]] &= _descent(structure, ends.theta[i], ends.gradient[i]) >= -1e-4
+    for i in np.setdiff1d(np.arange(known.size), near).tolist():
+        result.write_alone(int(numbers[i]), problem, with_response(problem.moments, known, i))
 
 
-def _plain(common: Shared, ends: Ends) -> NDArray[np.bool_]:
+def _plain(common: Shared, ends: Ends) -> Mask:
     """Replicates that arrived in the interior, without doubt."""
     arrived = ends.arrived
     factor = factors(common.level, np.where(arrived[:, None], ends.theta, 0.0))
     values = np.linalg.eigvalsh(factor @ factor.swapaxes(-1, -2))
-    return np.asarray(arrived & (values[:, 0] > PLAIN**2 * np.maximum(1.0, values[:, -1])))
+    return np.asarray(arrived & ~_far(ends) & (values[:, 0] > PLAIN**2 * np.maximum(1.0, values[:, -1])))
 
 
-def _restarted(ends: Ends, doubtful: Index, common: Shared, responses: Centred, start: Array) -> None:
-    """Try other starts, and keep what is lower."""
-    other = descend(common, responses, start)
-    which = np.flatnonzero(other.arrived & ~(other.value >= ends.value[doubtful] - TIE))
-    ends.take(doubtful[which], other, which)
+def _far(ends: Ends) -> Mask:
+    """Replicates too far from the common point for its columns."""
+    sizes = np.einsum("rcc->rc", ends.inverse)
+    return np.asarray((sizes.min(axis=1) < 1.0 / FAR) | (sizes.max(axis=1) > FAR))
 
 
-def _snapped(ends: Ends, edge: Index, common: Shared, responses: Centred, structure: Structure) -> None:
+def _snap(ends: Ends, edge: Index, common: Shared, responses: Centred, structure: Structure) -> None:
     """A D that is singular but for rounding is made exactly so, unless that costs anything."""
     if not edge.size:
         return
@@ -229,52 +218,3 @@ def _descent(structure: Structure, theta: Array, gradient: Array) -> float:
             matrix = structure.levels[number].gradient_matrix(gradient)[block, block]
             smallest = min(smallest, float(np.linalg.eigvalsh(null.T @ matrix @ null)[0]))
     return smallest
-
-
-def _empty(problem: Problem, size: int) -> Solutions:
-    p, k = problem.moments.n_fixed, problem.structure.parts[-1].stop
-    shapes = ((k,), (p,), (p, p), (), (k,), (k, k), ())
-    names = ("theta", "beta", "inverse", "rss", "d_rss", "dd_rss", "criterion")
-    return Solutions(
-        **{name: np.full((size, *shape), np.nan) for name, shape in zip(names, shapes, strict=True)},
-        converged=np.zeros(size, dtype=bool),
-        singular=np.zeros(size, dtype=bool),
-    )
-
-
-def _write(
-    result: Solutions, numbers: Index, common: Shared, ends: Ends, singular: NDArray[np.bool_], descent: Array
-) -> None:
-    """Write the replicates that arrived, in the design's own columns and with Λ's diagonal positive."""
-    which = np.flatnonzero(ends.arrived)
-    at = numbers[which]
-    rows, columns = common.level.entries
-    diagonal = np.zeros((len(which), common.level.size))
-    diagonal[:, rows[rows == columns]] = ends.theta[which][:, rows == columns]
-    result.theta[at] = ends.theta[which] * np.where(diagonal < 0.0, -1.0, 1.0)[:, columns]
-    result.beta[at] = ends.beta[which] @ common.root.T
-    result.inverse[at] = common.root @ ends.inverse[which] @ common.root.T
-    result.rss[at] = ends.rss[which]
-    result.d_rss[at] = ends.d_rss[which]
-    result.dd_rss[at] = ends.dd_rss[which]
-    result.criterion[at] = ends.value[which]
-    result.converged[at] = descent[which] >= -1e-4
-    result.singular[at] = singular[which]
-
-
-def _solve_alone(result: Solutions, number: int, problem: Problem, moments: Moments) -> None:
-    """Solve one replicate by itself; one that has no answer stays empty."""
-    try:
-        found = solve(Problem(moments=moments, structure=problem.structure, method=problem.method))
-    except FitError:
-        return
-    at = found.evaluation
-    result.theta[number] = found.theta
-    result.beta[number] = at.beta
-    result.inverse[number] = at.inverse
-    result.rss[number] = at.rss
-    result.d_rss[number] = at.d_rss
-    result.dd_rss[number] = at.dd_rss
-    result.criterion[number] = at.criterion(problem.method)
-    result.converged[number] = found.converged
-    result.singular[number] = found.singular

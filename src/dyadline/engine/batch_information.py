@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dyadline.engine.batch import AT_ONCE, Solutions, simultaneous
+from dyadline.engine.batch import AT_ONCE, simultaneous
 from dyadline.engine.criterion import evaluate
 from dyadline.engine.descent import factors, jacobians, pulled_back
 from dyadline.engine.moments import Array, Index, lower
 from dyadline.engine.replicates import inside
 from dyadline.engine.shared import Shared, doubled, numbers, packed, places, shared, weights_at
 from dyadline.engine.simultaneous import sandwiched, traces
+from dyadline.engine.solutions import Solutions
 from dyadline.engine.solve import Problem
 
 

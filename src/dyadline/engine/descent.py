@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -14,7 +15,7 @@ from dyadline.engine.simultaneous import Evaluations, evaluations
 
 Mask = NDArray[np.bool_]
 
-ARRIVED = 1e-14
+ARRIVED = 1e-16
 """A Newton step that would gain less than this is not taken."""
 
 LIMIT = 20
@@ -56,6 +57,14 @@ class Ends:
     @property
     def arrived(self) -> Mask:
         return np.isfinite(self.value)
+
+    def __getitem__(self, chosen: Index) -> Ends:
+        return Ends(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+    @staticmethod
+    def together(parts: Sequence[Ends]) -> Ends:
+        """Of replicates one after the other."""
+        return Ends(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Ends)})
 
     def take(self, numbers: Index, other: Ends, which: Index) -> None:
         """Put some ends of others in the place of `numbers`."""

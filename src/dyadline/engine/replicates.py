@@ -6,14 +6,14 @@ accumulated here, for all responses at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dyadline.engine.covariance import Level
 from dyadline.engine.forms import Forms, Rows, SerialRows
-from dyadline.engine.moments import Array, Moments, _fitted, _pseudo_inverse, lower
+from dyadline.engine.moments import Array, Index, Moments, _fitted, _pseudo_inverse, lower
 
 Accumulated = Callable[[Rows], "Forms | SerialRows"]
 """Cross-products of rows under a residual structure's forms, for any columns."""
@@ -44,6 +44,25 @@ class Replicates:
     def size(self) -> int:
         """R."""
         return int(self.lines.shape[2])
+
+    def __getitem__(self, chosen: Index) -> Replicates:
+        return Replicates(
+            lines=self.lines[:, :, chosen],
+            within=self.within[:, chosen],
+            total=self.total[:, chosen],
+            rest=None if self.rest is None else self.rest[:, :, chosen],
+        )
+
+    @staticmethod
+    def together(parts: Sequence[Replicates]) -> Replicates:
+        """Responses on the same design, one after the other."""
+        rest = [part.rest for part in parts if part.rest is not None]
+        return Replicates(
+            lines=np.concatenate([part.lines for part in parts], axis=2),
+            within=np.concatenate([part.within for part in parts], axis=1),
+            total=np.concatenate([part.total for part in parts], axis=1),
+            rest=np.concatenate(rest, axis=2) if rest else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadline.data.frames import polars_frame
-from dyadline.engine.batch import Solutions, solve_many
+from dyadline.engine.batch import solve_many
 from dyadline.engine.batch_information import satterthwaite_many
 from dyadline.engine.criterion import Method
 from dyadline.engine.forms import Forms, Rows, SerialRows
 from dyadline.engine.moments import Array
 from dyadline.engine.replicates import Accumulated
+from dyadline.engine.solutions import Solutions
 from dyadline.engine.solve import Problem
 from dyadline.errors import DataError, PlanError, did_you_mean
 from dyadline.model.design import Design
