@@ -71,8 +71,9 @@ def assert_same(found, number, alone, structure, method):
     assert found.criterion[number] == pytest.approx(alone.evaluation.criterion(method), abs=1e-8, rel=1e-12)
     assert found.singular[number] == alone.singular
     assert found.converged[number] == alone.converged
+    exact = 2e-6 if alone.singular else 2e-7  # on the boundary `solve` stops at gains below 1e-12
     for mine, other in zip(structure.relative(found.theta[number]), alone.relative, strict=True):
-        np.testing.assert_allclose(mine, other, rtol=2e-7, atol=2e-7 * max(1e-2, np.abs(other).max()))
+        np.testing.assert_allclose(mine, other, rtol=exact, atol=exact * max(1e-2, np.abs(other).max()))
     np.testing.assert_allclose(found.beta[number], alone.evaluation.beta, rtol=1e-6, atol=1e-8)
     scale = alone.evaluation.inverse
     np.testing.assert_allclose(found.inverse[number], scale, rtol=1e-6, atol=1e-7 * np.abs(scale).max())
