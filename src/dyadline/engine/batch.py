@@ -9,7 +9,6 @@ response.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 import numpy as np
 
@@ -36,8 +35,8 @@ from dyadline.engine.solve import (
     Problem,
     _blocks,
     _on_boundary,
-    _starts,
-    _still,
+    shapes,
+    still,
 )
 
 AT_ONCE = 128
@@ -162,7 +161,7 @@ def _settle(result: Solutions, problem: Problem, common: Shared, waiting: Waitin
     ends = Ends.together([part for _, _, part in waiting])
     responses = centred(common, known.lines, known.within)
     own = free_entries(level, moment_estimates(problem.moments, level, known))
-    same = (np.repeat(theta[None], known.size, axis=0) for theta in islice(_starts(problem), 1, None))
+    same = (np.repeat(theta[None], known.size, axis=0) for theta in shapes(structure))
     for start in (own, *same):
         other = descend(common, responses, start)
         which = np.flatnonzero(other.arrived & ~(other.value >= ends.value - TIE))
@@ -200,7 +199,7 @@ def _snap(ends: Ends, edge: Index, common: Shared, responses: Centred, structure
     for theta in ends.theta[edge]:
         relative = [np.zeros((level.size, level.size)) for level in structure.levels]
         for number, block, values, vectors in _blocks(structure, theta):
-            relative[number][block, block] = (vectors * np.where(_still(values), 0.0, values)) @ vectors.T
+            relative[number][block, block] = (vectors * np.where(still(values), 0.0, values)) @ vectors.T
         point = structure.theta(relative)
         point[np.abs(point) < 1e-12] = 0.0
         points.append(point)
@@ -213,7 +212,7 @@ def _descent(structure: Structure, theta: Array, gradient: Array) -> float:
     """Smallest eigenvalue of the gradient in D where D is null, as in `Solution`."""
     smallest = np.inf
     for number, block, values, vectors in _blocks(structure, theta):
-        null = vectors[:, _still(values)]
+        null = vectors[:, still(values)]
         if null.size:
             matrix = structure.levels[number].gradient_matrix(gradient)[block, block]
             smallest = min(smallest, float(np.linalg.eigvalsh(null.T @ matrix @ null)[0]))

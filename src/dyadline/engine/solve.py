@@ -108,7 +108,7 @@ def solve(problem: Problem) -> Solution:
     plain = len(structure.levels) == 1 and len(structure.levels[0].blocks) == 1
     best: Minimum | None = None
     tried, enough = 0, len(guesses) + (not plain)
-    for theta in chain(guesses, _other_starts(structure, function)):
+    for theta in chain(guesses, _lowest_first(structure, function)):
         ended = minimise(function, theta)
         tried += 1
         if best is None or _better(ended, best):
@@ -145,8 +145,8 @@ def _guesses(problem: Problem) -> list[Array]:
     return [structure.theta(guess, eta) for eta in (None, *structure.residual.others)]
 
 
-def _other_starts(structure: Structure, function: Function) -> Iterator[Array]:
-    """Covariances of several sizes and shapes, the lowest first."""
+def shapes(structure: Structure) -> list[Array]:
+    """Other places to start from: covariances of several sizes and shapes."""
     others = [
         structure.theta([share * np.eye(level.size) for level in structure.levels]) for share in (1.0, 0.1, 100.0)
     ]
@@ -159,7 +159,12 @@ def _other_starts(structure: Structure, function: Function) -> Iterator[Array]:
         for shift in (0.25, -0.25):
             factors = [_leaning(level, shift) for level in structure.levels]
             others.append(np.concatenate([structure.residual.start, *factors]))
-    yield from sorted(others, key=lambda theta: function(theta)[0])
+    return others
+
+
+def _lowest_first(structure: Structure, function: Function) -> Iterator[Array]:
+    # A generator: most fits never ask for another start.
+    yield from sorted(shapes(structure), key=lambda theta: function(theta)[0])
 
 
 def _leaning(level: Level, shift: float) -> Array:
