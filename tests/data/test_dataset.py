@@ -223,3 +223,22 @@ def test_any_small_frame_is_taken_or_refused_in_words(
     except DyadlineError as error:
         said = error.way_out
     assert said
+
+
+def test_dyads_numbered_anew_for_each_therapist_are_told_apart_and_told(study: pl.DataFrame, plan_of: PlanOf) -> None:
+    numbered = pl.concat(
+        [
+            study.filter(pl.col("id") != "c").with_columns(therapist=pl.lit(therapist, dtype=pl.Int64))
+            for therapist in (7, 8)
+        ]
+    ).with_columns(bdi_pre=pl.lit(30), n=pl.lit(20))
+    found = make_dataset(numbered, plan_of(therapist="therapist"))
+    assert found.dyads["dyad"].to_list() == ["7:b", "7:a", "8:b", "8:a"]
+    (note,) = [f for f in found.findings if f.code == "labels-repeat-across-therapists"]
+    assert note.words.startswith("2 of 2 labels in 'id'") and "which makes 4 dyads" in note.words
+
+
+def test_a_single_patient_with_two_therapists_is_asked_about(study: pl.DataFrame, plan_of: PlanOf) -> None:
+    changed = study.with_columns(therapist=pl.Series([7, 8, 9, 8, 8, 7, 7]))
+    with pytest.raises(DataError, match="changed therapist"):
+        make_dataset(changed, plan_of(therapist="therapist"))

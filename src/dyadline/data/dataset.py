@@ -87,6 +87,7 @@ def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") ->
     left_out = validate.rows_without(table, names)
     # Rows without time stay until here, because they may carry their dyad's own values.
     table = table.filter(pl.col("dyad").is_not_null())
+    table, renamed = _told_apart(table, names)
     table = table.sort(pl.col("row").min().over("dyad"), "time", "row", nulls_last=True)
     rows = table.filter(pl.col("time").is_not_null()) if left_out else table
     if not rows.height:
@@ -112,7 +113,7 @@ def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") ->
         "row", *kept_labels, "time", t=(pl.col("time") - origin) / plan.time.scale, **{r: pl.col(r) for r in OCCASION}
     )
     dyads = dyads.select(*kept_labels, "baseline", *covariates)
-    found = validate.findings(rows, dyads, names)
+    found = [*renamed, *validate.findings(rows, dyads, names)]
     if left_out:
         found.insert(0, _rows_left_out(left_out))
     return Dataset(
@@ -124,6 +125,32 @@ def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") ->
         n_rows_read=n_rows_read,
         source=source,
     )
+
+
+def _told_apart(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[pl.DataFrame, list[Finding]]:
+    """Dyads that are numbered anew for each therapist get labels of their own.
+
+    That is taken to be so where at least half of the labels occur under several therapists. Fewer are patients who
+    changed the therapist, or slips, and `validate` asks about them.
+    """
+    if "therapist" not in names:
+        return table, []
+    therapists = table.group_by("dyad").agg(pl.col("therapist").drop_nulls().n_unique())["therapist"]
+    repeated = int((therapists > 1).sum())
+    if 2 * repeated < len(therapists) or repeated < 2:
+        return table, []
+    label = pl.when(pl.col("therapist").is_not_null()).then(pl.concat_str("therapist", "dyad", separator=":"))
+    apart = table.with_columns(dyad=label.otherwise(pl.col("dyad")))
+    return apart, [
+        Finding(
+            code="labels-repeat-across-therapists",
+            level="warning",
+            words=f"{repeated} of {len(therapists)} labels in {names['dyad']!r} occur under more than one therapist; "
+            f"they are read as numbered anew for each therapist, which makes {apart['dyad'].n_unique()} dyads.",
+            way_out="If a label means the same patient everywhere, correct the therapist column.",
+            column=names["dyad"],
+        )
+    ]
 
 
 def _column_by_role(columns: ColumnsSection) -> dict[str, str]:
