@@ -40,7 +40,10 @@ from dyadline.engine.solve import (
 )
 
 AT_ONCE = 128
-"""Replicates whose arrays are worked on together: they should stay in the processor's cache."""
+"""Replicates that are worked on together, at most."""
+
+CACHE = 2 * 2**20
+"""Bytes of their dyads' lines, beyond which fewer are: they should stay in the processor's cache."""
 
 FEW = 10
 """With fewer dyads than this per random effect, beyond one per fixed effect, optima may be several."""
@@ -58,7 +61,7 @@ def solve_many(
     responses: Array,
     *,
     accumulated: Accumulated | None = None,
-    at_once: int = AT_ONCE,
+    at_once: int | None = None,
 ) -> Solutions:
     """Find the optimum of each response on one design.
 
@@ -73,10 +76,12 @@ def solve_many(
     accumulated
         Cross-products of rows under the residual's forms, where it has any.
     at_once
-        Replicates that are worked on together.
+        Replicates that are worked on together; by the size of the design unless said.
     """
     result = Solutions.unsolved(problem, responses.shape[1])
-    design = residuals(problem.moments, rows)
+    moments = problem.moments
+    at_once = at_once or max(16, min(AT_ONCE, CACHE // (8 * moments.n_groups * moments.n_random)))
+    design = residuals(moments, rows)
     chunks = range(0, responses.shape[1], at_once)
     if simultaneous(problem):
         parts = (replicates(design, np.ascontiguousarray(responses[:, k : k + at_once])) for k in chunks)
@@ -84,8 +89,8 @@ def solve_many(
         return result.finished()
     for begin in chunks:
         here = np.ascontiguousarray(responses[:, begin : begin + at_once])
-        for number, moments in enumerate(one_by_one(problem.moments, design, here, accumulated)):
-            result.write_alone(begin + number, problem, moments)
+        for number, one in enumerate(one_by_one(moments, design, here, accumulated)):
+            result.write_alone(begin + number, problem, one)
     return result.finished()
 
 
