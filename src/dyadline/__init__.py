@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from dyadline.inference.criteria import information_criteria
     from dyadline.inference.standardised import standardised
     from dyadline.inference.variance import variance_components
+    from dyadline.model.dyadic import fit_dyadic
     from dyadline.model.fit import Fit, fit
+    from dyadline.model.many import fit_many, many_satterthwaite
+    from dyadline.model.simulate import simulate_responses
     from dyadline.plan.analysis import AnalysisPlan
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
     from dyadline.result import AnalysisResult
@@ -42,13 +45,16 @@ _ROOMS = {
     "f_test": "inference.contrasts",
     "fit": "model.fit",
     "fit_dyadic": "model.dyadic",
+    "fit_many": "model.many",
     "information_criteria": "inference.criteria",
+    "many_satterthwaite": "model.many",
     "parse_plan": "plan.document",
     "plan_schema": "plan.document",
     "read_plan": "plan.document",
     "run": "workflow",
     "simple_slopes": "inference.contrasts",
     "simulate": "studies.twins",
+    "simulate_responses": "model.simulate",
     "standardised": "inference.standardised",
     "variance_components": "inference.variance",
     "write_report": "workflow",
@@ -70,13 +76,16 @@ __all__ = [
     "f_test",
     "fit",
     "fit_dyadic",
+    "fit_many",
     "information_criteria",
+    "many_satterthwaite",
     "parse_plan",
     "plan_schema",
     "read_plan",
     "run",
     "simple_slopes",
     "simulate",
+    "simulate_responses",
     "standardised",
     "variance_components",
     "write_report",

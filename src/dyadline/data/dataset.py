@@ -130,14 +130,17 @@ def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") ->
 def _told_apart(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[pl.DataFrame, list[Finding]]:
     """Dyads that are numbered anew for each therapist get labels of their own.
 
-    That is taken to be so where at least half of the labels occur under several therapists. Fewer are patients who
-    changed the therapist, or slips, and `validate` asks about them.
+    That is taken to be so where at least half of the labels occur under several therapists, at the same time even.
+    Otherwise they are patients who changed the therapist, or slips, and `validate` asks about them.
     """
     if "therapist" not in names:
         return table, []
     therapists = table.group_by("dyad").agg(pl.col("therapist").drop_nulls().n_unique())["therapist"]
     repeated = int((therapists > 1).sum())
     if 2 * repeated < len(therapists) or repeated < 2:
+        return table, []
+    at_once = table.drop_nulls(["therapist", "time"]).group_by("dyad", "time").agg(pl.col("therapist").n_unique())
+    if not (at_once["therapist"] > 1).any():
         return table, []
     label = pl.when(pl.col("therapist").is_not_null()).then(pl.concat_str("therapist", "dyad", separator=":"))
     apart = table.with_columns(dyad=label.otherwise(pl.col("dyad")))

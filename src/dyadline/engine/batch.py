@@ -30,11 +30,12 @@ from dyadline.engine.shared import Centred, Shared, centred, shared
 from dyadline.engine.simultaneous import first_estimates
 from dyadline.engine.solutions import Solutions
 from dyadline.engine.solve import (
+    FEW,
     NO_RESIDUAL,
     TIE,
     Problem,
-    _blocks,
-    _on_boundary,
+    blocks_of,
+    on_boundary,
     shapes,
     still,
 )
@@ -44,9 +45,6 @@ AT_ONCE = 128
 
 CACHE = 2 * 2**20
 """Bytes of their dyads' lines, beyond which fewer are: they should stay in the processor's cache."""
-
-FEW = 10
-"""With fewer dyads than this per random effect, beyond one per fixed effect, optima may be several."""
 
 FAR = 1e4
 """A coefficient's variance, relative to that at the common point, beyond which the common columns are not exact."""
@@ -171,7 +169,7 @@ def _settle(result: Solutions, problem: Problem, common: Shared, waiting: Waitin
         other = descend(common, responses, start)
         which = np.flatnonzero(other.arrived & ~(other.value >= ends.value - TIE))
         ends.take(which, other, which)
-    edge = np.array([i for i in np.flatnonzero(ends.arrived) if _on_boundary(structure, ends.theta[i])], dtype=np.intp)
+    edge = np.array([i for i in np.flatnonzero(ends.arrived) if on_boundary(structure, ends.theta[i])], dtype=np.intp)
     _snap(ends, edge, common, responses[edge], structure)
     near = np.flatnonzero(ends.arrived & ~_far(ends))
     result.write(numbers[near], common, ends[near])
@@ -203,7 +201,7 @@ def _snap(ends: Ends, edge: Index, common: Shared, responses: Centred, structure
     points = []
     for theta in ends.theta[edge]:
         relative = [np.zeros((level.size, level.size)) for level in structure.levels]
-        for number, block, values, vectors in _blocks(structure, theta):
+        for number, block, values, vectors in blocks_of(structure, theta):
             relative[number][block, block] = (vectors * np.where(still(values), 0.0, values)) @ vectors.T
         point = structure.theta(relative)
         point[np.abs(point) < 1e-12] = 0.0
@@ -216,7 +214,7 @@ def _snap(ends: Ends, edge: Index, common: Shared, responses: Centred, structure
 def _descent(structure: Structure, theta: Array, gradient: Array) -> float:
     """Smallest eigenvalue of the gradient in D where D is null, as in `Solution`."""
     smallest = np.inf
-    for number, block, values, vectors in _blocks(structure, theta):
+    for number, block, values, vectors in blocks_of(structure, theta):
         null = vectors[:, still(values)]
         if null.size:
             matrix = structure.levels[number].gradient_matrix(gradient)[block, block]

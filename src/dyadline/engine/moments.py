@@ -229,9 +229,9 @@ def moments(
         gram[:, r, : r + 1] = np.add.reduceat(random[:, : r + 1] * random[:, r, None], starts, axis=0)
         gram[:, : r + 1, r] = gram[:, r, : r + 1]
     first, cell, counts = _same_designs(gram, products[:, :, :q3] if q3 else None)
-    inverse = _pseudo_inverse(gram[first])
+    inverse = pseudo_inverse(gram[first])
     fitted = inverse[cell] @ products
-    left = everything - _fitted(random, fitted, starts)
+    left = everything - fitted_rows(random, fitted, starts)
     lines = np.ascontiguousarray(fitted[:, :, q3:])
     cells = len(first)
     r_pairs, c_pairs = q * (q + 1) // 2, columns.shape[1] * (columns.shape[1] + 1) // 2
@@ -248,7 +248,7 @@ def moments(
         counts=counts.astype(np.float64),
         cell=cell,
         lines=lines,
-        packed=_summed_outer_products(lines, cell, cells) if small and cost_by_cell <= cost_by_group else None,
+        packed=summed_outer_products(lines, cell, cells) if small and cost_by_cell <= cost_by_group else None,
         upper=upper,
     )
 
@@ -290,14 +290,14 @@ def _upper(cross: Array, left: Array, lines: Array, starts: Index, cell: Index, 
     )
 
 
-def _pseudo_inverse(gram: Array) -> Array:
+def pseudo_inverse(gram: Array) -> Array:
     values, vectors = np.linalg.eigh(gram)
     there = values > 1e-10 * np.maximum(values[:, -1:], 1e-300)
     reciprocal = np.where(there, 1.0 / np.where(there, values, 1.0), 0.0)
     return np.asarray((vectors * reciprocal[:, None, :]) @ vectors.swapaxes(-1, -2))
 
 
-def _fitted(random: Array, coefficients: Array, starts: Index) -> Array:
+def fitted_rows(random: Array, coefficients: Array, starts: Index) -> Array:
     """Rows of `Z_j b_j`, (n, p+1)."""
     sizes = np.diff(np.append(starts, len(random)))
     result = random[:, 0, None] * np.repeat(coefficients[:, 0], sizes, axis=0)
@@ -317,7 +317,7 @@ def _same_designs(gram: Array, cross: Array | None = None) -> tuple[Index, Index
     return first, cell.ravel(), counts
 
 
-def _summed_outer_products(lines: Array, cell: Index, cells: int) -> Array:
+def summed_outer_products(lines: Array, cell: Index, cells: int) -> Array:
     """Σ over the dyads of a cell of `b[r] ⊗ b[s]`, made symmetric, as (cells · pairs, column pairs)."""
     groups, q, width = lines.shape
     r, s = lower(q)

@@ -13,7 +13,7 @@ import numpy as np
 
 from dyadline.engine.covariance import Level
 from dyadline.engine.forms import Forms, Rows, SerialRows
-from dyadline.engine.moments import Array, Index, Moments, _fitted, _pseudo_inverse, lower
+from dyadline.engine.moments import Array, Index, Moments, fitted_rows, lower, pseudo_inverse
 
 Accumulated = Callable[[Rows], "Forms | SerialRows"]
 """Cross-products of rows under a residual structure's forms, for any columns."""
@@ -93,8 +93,8 @@ def residuals(moments: Moments, rows: Rows) -> Residuals:
         fitted = np.concatenate([moments.upper.cross[moments.cell], fitted], axis=2)
     return Residuals(
         rows=rows,
-        inverse=_pseudo_inverse(moments.gram)[moments.cell],
-        left=columns - _fitted(rows.random, fitted, rows.starts),
+        inverse=pseudo_inverse(moments.gram)[moments.cell],
+        left=columns - fitted_rows(rows.random, fitted, rows.starts),
     )
 
 
@@ -113,7 +113,7 @@ def replicates(design: Residuals, responses: Array) -> Replicates:
     q3 = design.left.shape[1] - p
     products = [np.add.reduceat(responses * z[:, None], starts, axis=0) for z in rows.random.T]
     lines = design.inverse @ np.stack(products, axis=1)
-    left = responses - _fitted(rows.random, lines, starts)
+    left = responses - fitted_rows(rows.random, lines, starts)
     rest = None
     if rows.unit is not None:
         heads = starts[np.flatnonzero(np.r_[True, rows.unit[1:] != rows.unit[:-1]])]

@@ -12,7 +12,7 @@ import numpy as np
 
 from dyadline.engine.covariance import Level, Structure
 from dyadline.engine.criterion import Evaluation, Method, evaluate
-from dyadline.engine.moments import Array, Index, Moments, _summed_outer_products, lower
+from dyadline.engine.moments import Array, Index, Moments, lower, summed_outer_products
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ def shared(moments: Moments, level: Level, method: Method, relative: Array) -> S
         heads=None if cells == len(cell) else np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]]),
         counts=moments.counts,
         lines=lines,
-        packed=_summed_outer_products(lines, cell, cells),
+        packed=summed_outer_products(lines, cell, cells),
         within=root.T @ moments.within[:p, :p] @ root,
         inner=np.ascontiguousarray(inner.reshape(-1, len(r))),
         outer=np.ascontiguousarray(outer),

@@ -21,6 +21,9 @@ BOUNDARY = 1e-5
 TIE = 1e-9
 """Criteria that differ by less are the same."""
 
+FEW = 10
+"""With fewer dyads than this per random effect, beyond one per fixed effect, optima may be several."""
+
 FARTHEST = 1e8
 """Entries of θ beyond which nothing is computed: relative SDs so large mean that there is no residual."""
 
@@ -106,6 +109,7 @@ def solve(problem: Problem) -> Solution:
     # With one block of random effects the first certified end inside has never been the wrong one in thousands of
     # simulated data sets; with several blocks or levels a second start, the lowest of the others, is needed.
     plain = len(structure.levels) == 1 and len(structure.levels[0].blocks) == 1
+    few = moments.n_groups < FEW * moments.n_random + moments.n_fixed
     best: Minimum | None = None
     tried, enough = 0, len(guesses) + (not plain)
     for theta in chain(guesses, _lowest_first(structure, function)):
@@ -113,13 +117,13 @@ def solve(problem: Problem) -> Solution:
         tried += 1
         if best is None or _better(ended, best):
             best = ended
-        if tried == enough and best.certified and not _on_boundary(structure, best.point):
+        if tried == enough and not few and best.certified and not on_boundary(structure, best.point):
             break
     assert best is not None
     best = _snapped(structure, function, best)
     evaluation = latest.get(best.point.tobytes()) or evaluate(moments, structure, best.point)
     _refuse_no_residual(problem, evaluation)
-    singular = _on_boundary(structure, best.point)
+    singular = on_boundary(structure, best.point)
     return Solution(
         theta=best.point,
         relative=structure.relative(best.point),
@@ -205,7 +209,7 @@ Block = tuple[int, slice, Array, Array]
 """Level, place in its D, eigenvalues and eigenvectors of an unstructured block."""
 
 
-def _blocks(structure: Structure, theta: Array) -> Iterator[Block]:
+def blocks_of(structure: Structure, theta: Array) -> Iterator[Block]:
     for number, (level, relative) in enumerate(zip(structure.levels, structure.relative(theta), strict=True)):
         start = 0
         for size in level.blocks:
@@ -220,16 +224,16 @@ def still(values: Array) -> NDArray[np.bool_]:
     return np.asarray(values < BOUNDARY**2 * max(1.0, float(values[-1])))
 
 
-def _on_boundary(structure: Structure, theta: Array) -> bool:
-    return any(bool(still(values).any()) for _, _, values, _ in _blocks(structure, theta))
+def on_boundary(structure: Structure, theta: Array) -> bool:
+    return any(bool(still(values).any()) for _, _, values, _ in blocks_of(structure, theta))
 
 
 def _snapped(structure: Structure, function: Function, found: Minimum) -> Minimum:
     """A D that is singular but for rounding is made exactly so, unless that costs anything."""
-    if not _on_boundary(structure, found.point):
+    if not on_boundary(structure, found.point):
         return found
     relative = [np.zeros((level.size, level.size)) for level in structure.levels]
-    for number, block, values, vectors in _blocks(structure, found.point):
+    for number, block, values, vectors in blocks_of(structure, found.point):
         relative[number][block, block] = (vectors * np.where(still(values), 0.0, values)) @ vectors.T
     theta = structure.theta(relative, found.point[: structure.residual.size])
     theta[np.abs(theta) < 1e-12] = 0.0
@@ -241,7 +245,7 @@ def _descent(structure: Structure, theta: Array, evaluation: Evaluation, method:
     """Smallest eigenvalue of the gradient in D on the null space of D (Karush–Kuhn–Tucker: ≥ 0)."""
     gradient = evaluation.profiled(method)[1]
     smallest = np.inf
-    for number, block, values, vectors in _blocks(structure, theta):
+    for number, block, values, vectors in blocks_of(structure, theta):
         null = vectors[:, still(values)]
         if null.size:
             matrix = structure.levels[number].gradient_matrix(gradient[structure.parts[number]])
