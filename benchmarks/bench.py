@@ -1,21 +1,20 @@
 """How fast, in one run beside other programs: medians, ratios and goals as one table.
 
-``make bench``, or ``python benchmarks/bench.py``. Model 3's shape: 96 dyads × 14 sessions, 10 % missing, 14 fixed
-effects, random intercept and slope. statsmodels and R's lme4/lmerTest take part where they are installed; R is
-timed inside R.
+``make bench``, or ``python benchmarks/bench.py [sizes]``. Model 3 (shapes.py) with 96, 10,000 and 100,000 dyads:
+fit, fit with degrees of freedom, three levels, both raters at once, 1,000 responses on one design, 500 replicates of a
+parametric bootstrap, every dyad left out once. Every program runs on one thread; R is timed inside R. Where a rival
+would take minutes it is timed on fewer pieces of the same work and the time is scaled up, or it is not run.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +24,13 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
+import rivals  # noqa: E402
+from shapes import BOTH_RATERS, MODEL3, THREE_LEVELS, study  # noqa: E402
 
 import dyadline as dl  # noqa: E402
+from dyadline.engine.criterion import evaluate  # noqa: E402
 
-HERE = Path(__file__).resolve().parent
-FORMULA = "y ~ t * (init + pat + the + dev * conv) + (t | g)"
-FIXED = "y ~ t * (init + pat + the + dev * conv)"
+SIZES = (96, 10_000, 100_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,26 +42,6 @@ class Line:
     ours: float | None = None
     goal: float | None = None
     note: str = ""
-
-
-def study(dyads: int, sessions: int = 14, seed: int = 2) -> pl.DataFrame:
-    """Rows in the shape of Model 3, about 10 % of forms missing.
-
-    The seed is one with which statsmodels converges: with about half of them it tries further optimisers and
-    gives up after 2 s.
-    """
-    rng = np.random.default_rng(seed)
-    predictors = rng.normal(size=(dyads, 5)) * [1.0, 1.0, 0.7, 0.9, 0.35]
-    g, t = (axis.ravel() for axis in np.meshgrid(np.arange(dyads), np.arange(sessions), indexing="ij"))
-    keep = rng.random(g.size) > 0.10
-    g, t = g[keep], t[keep].astype(float)
-    init, pat, the, dev, conv = predictors.T
-    b0, b1 = 5.0 * rng.normal(size=dyads), 0.55 * rng.normal(size=dyads)
-    slope = -0.75 - 0.3 * dev - 0.25 * conv + 0.2 * dev * conv + b1
-    level = 27.0 + 5.7 * init - 0.5 * pat - 0.4 * the + b0
-    y = level[g] + slope[g] * t + 4.2 * rng.normal(size=t.size)
-    dyad_level = {"init": init[g], "pat": pat[g], "the": the[g], "dev": dev[g], "conv": conv[g]}
-    return pl.DataFrame({"g": g, "t": t, **dyad_level, "y": y})
 
 
 def median_seconds(work: Callable[[], object], times: int) -> float:
@@ -91,7 +71,7 @@ def first_table_seconds(frame: pl.DataFrame) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model3.csv"
         frame.write_csv(path)
-        code = f"import dyadline as dl, polars as pl; dl.coefficients(dl.fit({FORMULA!r}, pl.read_csv({str(path)!r})))"
+        code = f"import dyadline as dl, polars as pl; dl.coefficients(dl.fit({MODEL3!r}, pl.read_csv({str(path)!r})))"
         return fresh([sys.executable, "-c", code])
 
 
@@ -106,64 +86,106 @@ def demo_seconds() -> float | None:
             return None
 
 
-def statsmodels_seconds(frame: pl.DataFrame) -> tuple[float | None, str]:
-    """Median of five MixedLM fits of the same model, and whether they converged."""
-    try:
-        import statsmodels.formula.api as smf
-    except ImportError:
-        return None, "not installed"
-    data = frame.to_pandas()
-    ends = []
-
-    def work() -> None:
-        model = smf.mixedlm(FIXED, data, groups="g", re_formula="~t")
-        ends.append(model.fit(reml=True))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        seconds = median_seconds(work, 5)
-    return seconds, "" if ends[-1].converged else "did not converge"
-
-
-def r_seconds(model3: pl.DataFrame, large: pl.DataFrame) -> dict[str, float]:
-    """Timings made inside R; empty without R or its packages."""
-    if shutil.which("Rscript") is None:
-        return {}
-    with tempfile.TemporaryDirectory() as folder:
-        model3.write_csv(Path(folder) / "model3.csv")
-        large.write_csv(Path(folder) / "large.csv")
-        done = subprocess.run(["Rscript", str(HERE / "bench.R"), folder], capture_output=True, text=True)
-    if done.returncode:
-        print(f"R does not take part: {done.stderr.strip()[-200:]}")
-        return {}
-    return dict(json.loads(done.stdout))
+def work(frame: pl.DataFrame) -> dict[str, Callable[[], object]]:
+    """What is timed, by name."""
+    three = frame.with_columns(y=pl.col("y3"))
+    fit = dl.fit(MODEL3, frame)
+    drawn = dl.simulate_responses(fit, 1000) if fit.n_groups < 1000 else None
+    found: dict[str, Callable[[], object]] = {
+        "fit": lambda: dl.fit(MODEL3, frame),
+        "table": lambda: dl.coefficients(dl.fit(MODEL3, frame)),
+        "three": lambda: dl.fit(THREE_LEVELS, three),
+        "both": lambda: dl.fit(BOTH_RATERS, frame),
+    }
+    if drawn is not None:
+        found["batch"] = lambda: dl.fit_many(fit, drawn, order="design")
+        found["bootstrap"] = lambda: dl.bootstrap(fit, replicates=500)
+    found["influence"] = lambda: dl.influence(fit)
+    return found
 
 
-def measure() -> list[Line]:
+NAMES = {
+    "fit": "fit",
+    "table": "fit + Satterthwaite table",
+    "three": "three levels: fit",
+    "both": "both raters, four random effects: fit",
+    "batch": "1,000 responses on one design",
+    "bootstrap": "500 replicates of a parametric bootstrap",
+    "influence": "each dyad left out once",
+}
+GOALS = {
+    ("lmerTest", "table", 96): 25.0,
+    ("statsmodels", "fit", 96): 200.0,
+    ("lme4", "fit", 10_000): 20.0,
+    ("lme4", "batch", 96): 200.0,
+}
+AGAINST = {("statsmodels", "fit"): "table"}
+"""Where a rival's work is set against more of ours: statsmodels' fit against our fit with its table."""
+
+
+def measure(sizes: tuple[int, ...]) -> list[Line]:
     """Everything, one after the other."""
-    model3, large = study(96), study(10_000)
-    pandas3 = model3.to_pandas()
-    both = median_seconds(lambda: dl.coefficients(dl.fit(FORMULA, model3)), 101)
-    both_large = median_seconds(lambda: dl.coefficients(dl.fit(FORMULA, large)), 9)
-    r = r_seconds(model3, large)
-    other, note = statsmodels_seconds(model3)
-    fitted = dl.fit(FORMULA, model3)
-    if "criterion" in r and not abs(fitted.criterion - r["criterion"]) < 1e-4:
-        raise SystemExit(f"Not the same model: criterion {fitted.criterion}, lme4 {r['criterion']}")
-    return [
-        Line(what="Model 3: fit + Satterthwaite table", seconds=both, goal=0.005),
-        Line(what="  fit alone", seconds=median_seconds(lambda: dl.fit(FORMULA, model3), 101)),
-        Line(what="  table alone", seconds=median_seconds(lambda: dl.coefficients(fitted), 101)),
-        Line(what="  both, from pandas", seconds=median_seconds(lambda: dl.coefficients(dl.fit(FORMULA, pandas3)), 51)),
-        Line(what="  statsmodels MixedLM, fit", seconds=other, ours=both, goal=100.0, note=note),
-        Line(what="  lme4 lmer, fit", seconds=r.get("lmer"), ours=both),
-        Line(what="  lmerTest, fit + table", seconds=r.get("lmer_satterthwaite"), ours=both),
-        Line(what="10,000 dyads × 14: fit + table", seconds=both_large, goal=0.2),
-        Line(what="  lme4 lmer, fit", seconds=r.get("lmer_large"), ours=both_large),
+    frames = {dyads: study(dyads) for dyads in sizes}
+    ours: dict[tuple[str, int], float] = {}
+    for dyads, frame in frames.items():
+        for name, call in work(frame).items():
+            times = {"fit": 101, "table": 101}.get(name, 5) if dyads < 1000 else (3 if dyads <= 10_000 else 1)
+            ours[name, dyads] = median_seconds(call, times)
+    theirs, criterion = rivals.r({dyads: frames[dyads] for dyads in frames})
+    fitted = dl.fit(MODEL3, frames[sizes[0]])
+    if criterion is not None and not abs(fitted.criterion - criterion) < 1e-4:
+        raise SystemExit(f"Not the same model: criterion {fitted.criterion}, lme4 {criterion}")
+    other, notes = rivals.statsmodels(frames)
+    theirs |= other | rivals.mixedlm(frames)
+    lines = []
+    for dyads in sizes:
+        lines.append(Line(what=f"{dyads:,} dyads × 14, 14 fixed effects", seconds=None))
+        for name, words in NAMES.items():
+            if (name, dyads) not in ours:
+                continue
+            lines.append(Line(what=f"  {words}", seconds=ours[name, dyads]))
+            for (program, what, size), seconds in theirs.items():
+                if (what, size) != (name, dyads):
+                    continue
+                mine = ours[AGAINST.get((program, what), name), dyads]
+                note = notes.get(dyads, "") if program == "statsmodels" else ""
+                note += " (against fit + table)" if (program, what) in AGAINST else ""
+                goal = GOALS.get((program, what, dyads))
+                lines.append(Line(what=f"    {program}", seconds=seconds, ours=mine, goal=goal, note=note))
+    lines += [
         Line(what="import dyadline", seconds=import_seconds(), goal=0.15),
-        Line(what="  import, read CSV, fit, table: new process", seconds=first_table_seconds(model3)),
+        Line(what="  import, read CSV, fit, table: new process", seconds=first_table_seconds(frames[sizes[0]])),
         Line(what="dyadline demo study1", seconds=demo_seconds(), goal=6.0),
     ]
+    return lines
+
+
+def growth() -> list[str]:
+    """One likelihood evaluation where designs repeat, from 1,000 to 1,000,000 dyads, and the memory of the largest."""
+    code = "import sys; sys.path.insert(0, {folder!r}); import bench; bench.one_size({dyads})"
+    text = ["", f"{'dyads, complete designs':<28}{'fit':>12}{'one evaluation':>18}{'peak memory':>16}", "-" * 74]
+    for dyads in (1_000, 10_000, 100_000, 1_000_000):
+        command = [sys.executable, "-c", code.format(folder=str(Path(__file__).parent), dyads=dyads)]
+        text.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout.rstrip())
+    return text
+
+
+def one_size(dyads: int) -> None:
+    """A line of `growth`: made in a process of its own, so that its peak memory is its own."""
+    rng = np.random.default_rng(1)
+    g, t = np.repeat(np.arange(dyads, dtype=np.int32), 14), np.tile(np.arange(14.0), dyads)
+    b = rng.standard_normal((dyads, 2), dtype=np.float32)
+    y = 20.0 - t + 3.0 * b[g, 0] + 0.4 * b[g, 1] * t + 2.0 * rng.standard_normal(g.size, dtype=np.float32)
+    named = {name: rng.normal(size=dyads)[g] for name in ("init", "pat", "the", "dev", "conv")}
+    frame = pl.DataFrame({"g": g, "t": t, **named, "y": y})
+    del b, named, g, t, y
+    start = time.perf_counter()
+    fit = dl.fit(MODEL3, frame)
+    took = time.perf_counter() - start
+    made = fit.design
+    once = median_seconds(lambda: evaluate(made.moments, made.structure, fit.solution.theta), 50)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{dyads:<28,}{shown(took):>12}{shown(once):>18}{peak:>12.2f} GiB")
 
 
 def shown(seconds: float | None) -> str:
@@ -175,7 +197,7 @@ def shown(seconds: float | None) -> str:
 
 def report(lines: list[Line]) -> list[str]:
     """The table as text, and whether goals are met."""
-    text = [f"{'':<44}{'median':>12}{'ratio':>9}   goal", "-" * 88]
+    text = [f"{'':<48}{'median':>12}{'ratio':>9}   goal", "-" * 92]
     for line in lines:
         ratio, goal = "", ""
         if line.seconds and line.ours:
@@ -184,14 +206,16 @@ def report(lines: list[Line]) -> list[str]:
                 goal = f"≥ {line.goal:.0f}× {'met' if line.seconds / line.ours >= line.goal else 'MISSED'}"
         elif line.seconds and line.goal:
             goal = f"≤ {shown(line.goal)} {'met' if line.seconds <= line.goal else 'MISSED'}"
-        text.append(f"{line.what:<44}{shown(line.seconds):>12}{ratio:>9}   {goal} {line.note}".rstrip())
+        text.append(f"{line.what:<48}{shown(line.seconds):>12}{ratio:>9}   {goal} {line.note}".rstrip())
     return text
 
 
-def main() -> None:
-    print("\n".join(report(measure())))
-    print("\nratio: the other program's time over dyadline's fit + Satterthwaite table on the same data, same run")
+def main(sizes: tuple[int, ...]) -> None:
+    print("\n".join(report(measure(sizes))))
+    print("\nratio: the other program's time over dyadline's for the same work on the same data, in the same run")
+    if len(sizes) > 1:
+        print("\n".join(growth()))
 
 
 if __name__ == "__main__":
-    main()
+    main(tuple(int(word) for word in sys.argv[1:]) or SIZES)
