@@ -95,12 +95,16 @@ def fit_many(problem: Fit, responses: object, method: str | None = None, *, orde
     made = problem.design
     values = _in_order(made, responses, order)
     shift, scale = _standards(values, shifted=bool(made.constant))
-    found = solve_many(
-        Problem(moments=made.moments, structure=made.structure, method=how),
-        made.source.rows(),
-        (values - shift) / scale,
-        accumulated=_accumulated(made) if made.structure.residual.size else None,
-    )
+    from threadpoolctl import threadpool_limits
+
+    # Several threads on thousands of tiny matrices wait for each other ten times longer than they work.
+    with threadpool_limits(limits=1, user_api="blas"):
+        found = solve_many(
+            Problem(moments=made.moments, structure=made.structure, method=how),
+            made.source.rows(),
+            (values - shift) / scale,
+            accumulated=_accumulated(made) if made.structure.residual.size else None,
+        )
     degrees = made.moments.n_rows - (len(made.terms) if how == "REML" else 0)
     sigma = scale * np.sqrt(found.rss / degrees)
     estimates = scale[:, None] * (found.beta @ made.to_fixed.T)
