@@ -124,3 +124,13 @@ def test_joint_growth_from_plan_to_report(tmp_path, study):
     assert result.scoring.reliability.height == 5
     page = dl.write_report(result, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Joint growth model of both raters" in page
+
+
+def test_kenward_roger_from_plan_to_report(tmp_path):
+    plan = twin_plan("study1")
+    plan = plan.model_copy(update={"models": plan.models.model_copy(update={"df": "kenward-roger", "run": (2,)})})
+    result = dl.run(plan, twin_data("study1"))
+    table = dl.coefficients(result.fits[0], df="kenward-roger")
+    assert result.tables["fixed_effects"]["df"].to_list() == table["df"].to_list()
+    page = dl.write_report(result, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Kenward and Roger" in page and "Satterthwaite" not in page

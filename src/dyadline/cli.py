@@ -188,7 +188,7 @@ def fit_command(
     formula: Annotated[str, typer.Argument(help="For example 'y ~ t * x + (t | dyad)'.", show_default=False)],
     data: Annotated[Path, typer.Argument(help="Data file: csv, tsv or parquet.", show_default=False)],
     method: Annotated[str, typer.Option(help="REML or ML.")] = "REML",
-    df: Annotated[str, typer.Option(help="satterthwaite or normal.")] = "satterthwaite",
+    df: Annotated[str, typer.Option(help="satterthwaite, kenward-roger or normal.")] = "satterthwaite",
     criteria: Annotated[str, typer.Option(help="spss, lme4, nlme or sas.")] = "spss",
     residual: Annotated[
         str | None, typer.Option(help="by(rater), pairs(rater, session), ar1(session), car1(week) or cs.")

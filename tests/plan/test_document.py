@@ -347,3 +347,10 @@ def test_schema_says_what_every_key_means() -> None:
     growth = schema["$defs"]["ConvergenceSection"]["properties"]["growth"]
     assert growth["enum"] == ["multilevel", "ols", "dyadic", "observed"]
     assert growth["default"] == "multilevel"
+
+
+def test_kenward_roger_needs_reml() -> None:
+    asked = STUDY.replace('df = "satterthwaite"', 'df = "kenward-roger"')
+    assert parse_plan(asked).models.df == "kenward-roger"
+    found = mistakes(asked.replace('method = "REML"', 'method = "ML"'))
+    assert "needs method" in found["models.df"][1]

@@ -27,7 +27,7 @@ Transform = Literal["log_shift", "none", "signed_log", "asinh", "yeo_johnson", "
 EarlyLevel = Literal["curve", "first_rating"]
 EarlyDiscrepancy = Literal["signed", "absolute", "curve", "none"]
 Method = Literal["REML", "ML"]
-FreedomMethod = Literal["satterthwaite", "normal"]
+FreedomMethod = Literal["satterthwaite", "kenward-roger", "normal"]
 Criteria = Literal["spss", "lme4", "nlme", "sas"]
 Levels = Literal[2, 3, "auto"]
 
@@ -201,6 +201,13 @@ class ModelsSection(_Section):
     def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(value)) < len(value):
             raise ValueError("each model can be run once")
+        return value
+
+    @field_validator("df")
+    @classmethod
+    def _for_reml(cls, value: str, info: ValidationInfo) -> str:
+        if value == "kenward-roger" and info.data.get("method") == "ML":
+            raise ValueError('Kenward–Roger needs method = "REML"')
         return value
 
     @field_validator("therapist_slopes")

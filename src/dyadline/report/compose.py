@@ -122,7 +122,11 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
     origin = occasion(result.dataset.origin)
     first = "the study's first occasion" if plan.time.origin == "first" else "as the plan says"
     baseline = "The first outcome of the dyad" if columns.baseline == "first" else "A column of the data, once per dyad"
-    freedom = {"satterthwaite": "Satterthwaite's approximation", "normal": "Infinite: z tests"}
+    freedom = {
+        "satterthwaite": "Satterthwaite's approximation",
+        "kenward-roger": "Kenward and Roger's approximation, standard errors adjusted",
+        "normal": "Infinite: z tests",
+    }
     methods = {"REML": "Restricted maximum likelihood", "ML": "Maximum likelihood"}
     chosen = {
         "Time 0": (origin, f"Value of {columns.time} that counts as 0: {first}"),

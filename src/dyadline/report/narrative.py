@@ -162,7 +162,11 @@ def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -
         "absolute": "Early discrepancy: absolute difference of the first joint ratings. ",
         "curve": "Early discrepancy: patient minus therapist, from the curves at the first occasion. ",
     }.get(plan.convergence.early_discrepancy, "")
-    freedom = "Satterthwaite's" if plan.models.df == "satterthwaite" else "infinite (normal distribution)"
+    freedom = {
+        "satterthwaite": "Satterthwaite's",
+        "kenward-roger": "Kenward and Roger's, who also adjust the standard errors",
+        "normal": "infinite (normal distribution)",
+    }[plan.models.df]
     return (
         f"Dependent variable: {outcome}. Time: {unit}. Predictors are grand-mean centred over dyads; products are "
         "made of centred predictors. × Time: effect on the slope; other predictors: effect on the intercept, that is "
