@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
     from dyadline.inference.coefficients import coefficients
+    from dyadline.inference.compare import compare, random_effect_test
     from dyadline.inference.contrasts import contrasts, f_test, simple_slopes
     from dyadline.inference.criteria import information_criteria
+    from dyadline.inference.explained import pseudo_r_squared, r_squared
+    from dyadline.inference.intraclass import icc
+    from dyadline.inference.modes import random_effects
+    from dyadline.inference.profile import confidence_intervals
     from dyadline.inference.standardised import standardised
     from dyadline.inference.variance import variance_components
     from dyadline.model.fit import Fit, fit
@@ -37,14 +42,21 @@ _ROOMS = {
     "FitError": "errors",
     "PlanError": "errors",
     "coefficients": "inference.coefficients",
+    "compare": "inference.compare",
+    "confidence_intervals": "inference.profile",
     "contrasts": "inference.contrasts",
     "convergence": "scoring.score",
     "f_test": "inference.contrasts",
     "fit": "model.fit",
     "fit_dyadic": "model.dyadic",
+    "icc": "inference.intraclass",
     "information_criteria": "inference.criteria",
     "parse_plan": "plan.document",
     "plan_schema": "plan.document",
+    "pseudo_r_squared": "inference.explained",
+    "r_squared": "inference.explained",
+    "random_effect_test": "inference.compare",
+    "random_effects": "inference.modes",
     "read_plan": "plan.document",
     "run": "workflow",
     "simple_slopes": "inference.contrasts",
@@ -65,14 +77,21 @@ __all__ = [
     "PlanError",
     "__version__",
     "coefficients",
+    "compare",
+    "confidence_intervals",
     "contrasts",
     "convergence",
     "f_test",
     "fit",
     "fit_dyadic",
+    "icc",
     "information_criteria",
     "parse_plan",
     "plan_schema",
+    "pseudo_r_squared",
+    "r_squared",
+    "random_effect_test",
+    "random_effects",
     "read_plan",
     "run",
     "simple_slopes",
