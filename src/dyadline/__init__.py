@@ -14,9 +14,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
+    from dyadline.inference.checks import checks
     from dyadline.inference.coefficients import coefficients
+    from dyadline.inference.compare import compare, random_effect_test
     from dyadline.inference.contrasts import contrasts, f_test, simple_slopes
     from dyadline.inference.criteria import information_criteria
+    from dyadline.inference.explained import pseudo_r_squared, r_squared
+    from dyadline.inference.influence import Influence, influence
+    from dyadline.inference.intraclass import icc
+    from dyadline.inference.modes import random_effects
+    from dyadline.inference.profile import confidence_intervals
+    from dyadline.inference.residuals import residuals
+    from dyadline.inference.robust import robust_coefficients, robust_covariance
     from dyadline.inference.standardised import standardised
     from dyadline.inference.variance import variance_components
     from dyadline.model.dyadic import fit_dyadic
@@ -38,19 +47,32 @@ _ROOMS = {
     "Finding": "errors",
     "Fit": "model.fit",
     "FitError": "errors",
+    "Influence": "inference.influence",
     "PlanError": "errors",
+    "checks": "inference.checks",
     "coefficients": "inference.coefficients",
+    "compare": "inference.compare",
+    "confidence_intervals": "inference.profile",
     "contrasts": "inference.contrasts",
     "convergence": "scoring.score",
     "f_test": "inference.contrasts",
     "fit": "model.fit",
     "fit_dyadic": "model.dyadic",
     "fit_many": "model.many",
+    "icc": "inference.intraclass",
+    "influence": "inference.influence",
     "information_criteria": "inference.criteria",
     "many_satterthwaite": "model.many",
     "parse_plan": "plan.document",
     "plan_schema": "plan.document",
+    "pseudo_r_squared": "inference.explained",
+    "r_squared": "inference.explained",
+    "random_effect_test": "inference.compare",
+    "random_effects": "inference.modes",
     "read_plan": "plan.document",
+    "residuals": "inference.residuals",
+    "robust_coefficients": "inference.robust",
+    "robust_covariance": "inference.robust",
     "run": "workflow",
     "simple_slopes": "inference.contrasts",
     "simulate": "studies.twins",
@@ -68,20 +90,33 @@ __all__ = [
     "Finding",
     "Fit",
     "FitError",
+    "Influence",
     "PlanError",
     "__version__",
+    "checks",
     "coefficients",
+    "compare",
+    "confidence_intervals",
     "contrasts",
     "convergence",
     "f_test",
     "fit",
     "fit_dyadic",
     "fit_many",
+    "icc",
+    "influence",
     "information_criteria",
     "many_satterthwaite",
     "parse_plan",
     "plan_schema",
+    "pseudo_r_squared",
+    "r_squared",
+    "random_effect_test",
+    "random_effects",
     "read_plan",
+    "residuals",
+    "robust_coefficients",
+    "robust_covariance",
     "run",
     "simple_slopes",
     "simulate",
