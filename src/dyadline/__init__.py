@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
+    from dyadline.inference.checks import checks
     from dyadline.inference.coefficients import coefficients
     from dyadline.inference.criteria import information_criteria
+    from dyadline.inference.influence import Influence, influence
+    from dyadline.inference.residuals import residuals
+    from dyadline.inference.robust import robust_coefficients, robust_covariance
     from dyadline.inference.variance import variance_components
     from dyadline.model.fit import Fit, fit
     from dyadline.plan.analysis import AnalysisPlan
@@ -33,14 +37,20 @@ _ROOMS = {
     "Finding": "errors",
     "Fit": "model.fit",
     "FitError": "errors",
+    "Influence": "inference.influence",
+    "checks": "inference.checks",
     "PlanError": "errors",
     "coefficients": "inference.coefficients",
     "convergence": "scoring.score",
     "fit": "model.fit",
+    "influence": "inference.influence",
     "information_criteria": "inference.criteria",
     "parse_plan": "plan.document",
     "plan_schema": "plan.document",
     "read_plan": "plan.document",
+    "residuals": "inference.residuals",
+    "robust_coefficients": "inference.robust",
+    "robust_covariance": "inference.robust",
     "run": "workflow",
     "simulate": "studies.twins",
     "variance_components": "inference.variance",
@@ -55,15 +65,21 @@ __all__ = [
     "Finding",
     "Fit",
     "FitError",
+    "Influence",
     "PlanError",
     "__version__",
+    "checks",
     "coefficients",
     "convergence",
     "fit",
+    "influence",
     "information_criteria",
     "parse_plan",
     "plan_schema",
     "read_plan",
+    "residuals",
+    "robust_coefficients",
+    "robust_covariance",
     "run",
     "simulate",
     "variance_components",
