@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 
 import dyadline as dl
 from dyadline.engine.criterion import evaluate
+from dyadline.engine.moments import centred
 from dyadline.engine.optimize import minimise
 from dyadline.inference.boundary import boundary_words
 
@@ -31,7 +32,7 @@ RESTARTS = 6
 
 def lowest_rival(fit: dl.Fit, seed: int) -> float:
     """The lowest criterion that restarts and L-BFGS-B find, on the standardised scale."""
-    moments, structure = fit.design.moments, fit.design.structure
+    moments, structure = centred(fit.design.moments), fit.design.structure
 
     def function(theta):
         try:

@@ -300,6 +300,8 @@ def plans(draw: st.DrawFn) -> AnalysisPlan:
     if "therapist" not in columns:
         models["levels"] = 2
     models["therapist_slopes"] = models["levels"] != 2 and draw(st.booleans())
+    if models["method"] == "ML" and models["df"] == "kenward-roger":
+        models["df"] = "satterthwaite"
     scale = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
     content = {
         "title": draw(st.text()),

@@ -10,6 +10,7 @@ A and B may depend on parameters φ_i (residual, levels below). With `K = [[S, P
 
     ∂_ij T  ←  ∂_ij T + x_i'K x_j + x_j'K x_i − (terms in ∂_ij A and ∂_ij B, as in ∂_i T).
 
+If `Z₃c` has been taken out of [X y] before (`moments.centred`), `K(c, B)` takes the place of `K(0, B)` everywhere.
 At the bottom, where `A = Z'Z` is constant, `cells` takes the same step for all dyads of a design at once.
 """
 
@@ -39,6 +40,8 @@ class Stage:
         `[A B]` of the units of each level still to be eliminated, (1 + m + m(m+1)/2, U, q, q+q₊+p+1).
     parent
         For each of these levels but the last, the unit above each unit, (U,), ascending.
+    reference
+        Coefficients c, (U, q, p+1), of the last level's columns that have been taken out of `[X y]`.
     """
 
     products: Array
@@ -47,6 +50,7 @@ class Stage:
     dd_log_v: Array
     units: tuple[Array, ...] = ()
     parent: tuple[Index, ...] = ()
+    reference: Array | None = None
 
 
 def weighed(forms: Forms | SerialRows, weights: Weights) -> Stage:
@@ -83,6 +87,7 @@ def cells(moments: Moments, relative: Array, basis: Array) -> Stage:
         d_log_v=np.trace(s_basis, axis1=-2, axis2=-1) @ counts,
         dd_log_v=-weighted @ s_basis.swapaxes(-1, -2).reshape(nb, -1).T,
         units=() if moments.upper is None else (_above(moments, weights),),
+        reference=None if moments.upper is None else moments.upper.reference,
     )
 
 
@@ -113,6 +118,9 @@ def eliminate(stage: Stage, relative: Array, basis: Array) -> Stage:
     p = np.linalg.inv(inner)
     pt, big_q, s = p.swapaxes(-1, -2), p @ relative, a[0] @ p
     z, g = big_q @ b[0], pt @ b[0]
+    taken_out = stage.reference if not stage.parent else None
+    if taken_out is not None:  # K(c, B) in place of K(0, B)
+        z, g = z - p @ taken_out, g + s @ taken_out
     below = b[1 : m + 1] - a[1 : m + 1] @ z
     delta_g = basis[:, None] @ g
     step = _Step(
@@ -131,7 +139,7 @@ def eliminate(stage: Stage, relative: Array, basis: Array) -> Stage:
         upper = (_grown(above, m, nb) + step.sums(above.shape[2], heads), *stage.units[2:])
     d_log_v, dd_log_v = _log_det(stage, a, p, big_q, s, basis)
     return Stage(
-        products=_grown(stage.products, m, nb) + step.totals(slice(wide - width, wide)),
+        products=_grown(stage.products, m, nb) + step.totals(slice(wide - width, wide), taken_out),
         log_v=stage.log_v + float(np.linalg.slogdet(inner)[1].sum()),
         d_log_v=d_log_v,
         dd_log_v=dd_log_v,
@@ -151,7 +159,7 @@ class _Step:
     top: Array
     bottom: Array
 
-    def totals(self, ours: slice) -> Array:
+    def totals(self, ours: slice, taken_out: Array | None) -> Array:
         """Change of the value, first and second derivatives for the columns [X y], summed over the units."""
         below, entries = (_flat(x[..., ours]) for x in self.x)
         m, nb = len(below), len(entries)
@@ -171,6 +179,9 @@ class _Step:
         second = pairs[rows, columns]
         second += second.swapaxes(-1, -2)
         second[: m * (m + 1) // 2] -= simple[m + 1 :]
+        if taken_out is not None:
+            value = _flat(taken_out[None])[0].T @ g
+            simple[0] -= (value + value.T) / 2.0
         return np.concatenate([-simple[: m + 1], delta, second])
 
     def sums(self, q3: int, heads: Index) -> Array:

@@ -14,7 +14,7 @@ needed of a therapist are sums of b over his or her dyads in each cell.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -46,6 +46,8 @@ class Upper:
         Unit of each dyad, (J,), ascending.
     pair_cell, pair_unit, pair_counts, pair_sums
         Cell, unit, number of dyads and sum of b, (N, q, p+1), of the dyads of one unit in one cell; by unit.
+    reference
+        Coefficients c, (H, q₃, p+1), of what has been taken out of `[X y]` as `Z₃c`; see `centred`.
     """
 
     cross: Array
@@ -55,6 +57,7 @@ class Upper:
     pair_unit: Index
     pair_counts: Array
     pair_sums: Array
+    reference: Array | None = None
 
     @property
     def n_units(self) -> int:
@@ -188,6 +191,37 @@ def _upper_together(parts: Sequence[Upper], cells: Sequence[Index], first: Index
         pair_unit=np.concatenate([u.pair_unit + shift for u, shift in zip(parts, shifts, strict=False)]),
         pair_counts=np.concatenate([u.pair_counts for u in parts]),
         pair_sums=np.concatenate([u.pair_sums for u in parts]),
+    )
+
+
+def centred(moments: Moments) -> Moments:
+    """The same moments with each therapist's own least-squares fit of `[X y]` taken out and kept beside them.
+
+    Where therapists differ a hundred times more than sessions do, sums over dyads that contain these differences
+    would cancel when the therapists are eliminated; what is left after the fit does not contain them.
+    """
+    upper = moments.upper
+    if upper is None or upper.reference is not None or moments.forms is not None:
+        return moments
+    q3 = upper.cross.shape[2]
+    cross = upper.cross[upper.pair_cell]
+    weighted = cross.swapaxes(-1, -2) @ moments.gram[upper.pair_cell]
+    heads = np.flatnonzero(np.r_[True, upper.pair_unit[1:] != upper.pair_unit[:-1]])
+    own = np.add.reduceat(weighted @ cross * upper.pair_counts[:, None, None], heads, axis=0) + upper.rest[:, :, :q3]
+    both = np.add.reduceat(weighted @ upper.pair_sums, heads, axis=0) + upper.rest[:, :, q3:]
+    reference = pseudo_inverse(own) @ both
+    lines = moments.lines - upper.cross[moments.cell] @ reference[upper.unit]
+    counted = upper.pair_counts[:, None, None] * (cross @ reference[upper.pair_unit])
+    rest = upper.rest.copy()
+    rest[:, :, q3:] -= rest[:, :, :q3] @ reference
+    # R of [X y] − Z₃c: r'r with r = [X y] − Z₃c, both less the dyads' fits.
+    across = np.einsum("hrc,hrd->cd", reference, upper.rest[:, :, q3:] + rest[:, :, q3:])
+    return replace(
+        moments,
+        within=moments.within - (across + across.T) / 2.0,
+        lines=lines,
+        packed=None if moments.packed is None else summed_outer_products(lines, moments.cell, len(moments.gram)),
+        upper=replace(upper, rest=rest, pair_sums=upper.pair_sums - counted, reference=reference),
     )
 
 

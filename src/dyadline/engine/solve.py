@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dyadline.engine.covariance import Level, Structure
 from dyadline.engine.criterion import Evaluation, Method, evaluate
-from dyadline.engine.moments import Array, Moments
+from dyadline.engine.moments import Array, Moments, centred, pseudo_inverse
 from dyadline.engine.optimize import Function, Minimum, minimise
 from dyadline.errors import FitError
 
@@ -23,6 +23,12 @@ TIE = 1e-9
 
 FEW = 10
 """With fewer dyads than this per random effect, beyond one per fixed effect, optima may be several."""
+
+SCATTERED = 8
+"""Random starts of either kind in such small studies."""
+
+LONGER = 1000
+"""Evaluations for an end that is not certified after the usual number."""
 
 FARTHEST = 1e8
 """Entries of θ beyond which nothing is computed: relative SDs so large mean that there is no residual."""
@@ -85,7 +91,7 @@ def solve(problem: Problem) -> Solution:
     FitError
         If the rows leave no residual variation.
     """
-    moments, structure, method = problem.moments, problem.structure, problem.method
+    moments, structure, method = centred(problem.moments), problem.structure, problem.method
 
     latest: dict[bytes, Evaluation] = {}  # the optimum's pieces need not be computed again
 
@@ -112,7 +118,7 @@ def solve(problem: Problem) -> Solution:
     few = moments.n_groups < FEW * moments.n_random + moments.n_fixed
     best: Minimum | None = None
     tried, enough = 0, len(guesses) + (not plain)
-    for theta in chain(guesses, _lowest_first(structure, function)):
+    for theta in chain(guesses, _lowest_first(structure, function), _scattered(guesses[0]) if few else ()):
         ended = minimise(function, theta)
         tried += 1
         if best is None or _better(ended, best):
@@ -120,6 +126,9 @@ def solve(problem: Problem) -> Solution:
         if tried == enough and not few and best.certified and not on_boundary(structure, best.point):
             break
     assert best is not None
+    if not best.certified:  # a long curved valley: more steps than usual
+        longer = minimise(function, best.point, limit=LONGER)
+        best = longer if _better(longer, best) or (longer.certified and longer.value <= best.value) else best
     best = _snapped(structure, function, best)
     evaluation = latest.get(best.point.tobytes()) or evaluate(moments, structure, best.point)
     _refuse_no_residual(problem, evaluation)
@@ -169,6 +178,14 @@ def shapes(structure: Structure) -> list[Array]:
 def _lowest_first(structure: Structure, function: Function) -> Iterator[Array]:
     # A generator: most fits never ask for another start.
     yield from sorted(shapes(structure), key=lambda theta: function(theta)[0])
+
+
+def _scattered(guess: Array) -> Iterator[Array]:
+    """Starts of any size and shape, half of them in the proportions of the guess; the same for every data set."""
+    rng = np.random.default_rng(2020)
+    for scale in np.logspace(-1.0, 2.5, SCATTERED):
+        yield scale * rng.standard_normal(len(guess))
+        yield guess * rng.standard_normal(len(guess))
 
 
 def _leaning(level: Level, shift: float) -> Array:
@@ -278,7 +295,15 @@ def _refuse_saturated(problem: Problem) -> None:
     values = np.linalg.eigvalsh(moments.gram) if moments.n_random else np.zeros((1, 0))
     ranks = (values > 1e-10 * np.maximum(values[:, -1:], 1e-300)).sum(axis=1)
     random = round(float(moments.counts @ ranks))
-    left = np.linalg.eigvalsh(moments.within[:p, :p] / _sizes(moments.total[:p, :p]))
+    within = moments.within[:p, :p]
+    if moments.upper is not None:  # therapists' effects that the dyads' own do not span
+        rest = moments.upper.rest
+        q3 = rest.shape[1]
+        own = rest[:, :, :q3]
+        random += int((np.linalg.eigvalsh(own) > 1e-10 * np.abs(moments.upper.cross).max(initial=1.0)).sum())
+        across = rest[:, :, q3 : q3 + p]
+        within = within - np.einsum("hrc,hrs,hsd->cd", across, pseudo_inverse(own), across, optimize=True)
+    left = np.linalg.eigvalsh(within / _sizes(moments.total[:p, :p]))
     fixed = int((left > 1e-9).sum())
     if moments.n_rows <= random + fixed:
         raise FitError(

@@ -16,7 +16,7 @@ from dyadline.engine.forms import Form, Forms, Rows, SerialRows
 from dyadline.engine.moments import Array, Index, Moments, Upper, lower
 from dyadline.engine.optimize import minimise
 from dyadline.engine.residual import Autoregressive, CompoundSymmetry, Pairs, Residual, UnequalVariances
-from dyadline.engine.solve import Problem, Solution, _descent, _on_boundary, solve
+from dyadline.engine.solve import Problem, Solution, _descent, on_boundary, solve
 
 INESTIMABLE = 1e-9
 """Share of a column, not explained by the columns before it, below which a group's removal leaves it undetermined."""
@@ -204,10 +204,10 @@ def refit(problem: Problem, start: Array) -> Solution:
     if not np.isfinite(ended.value) or not ended.certified:
         return solve(problem)
     evaluation = latest.get(ended.point.tobytes()) or evaluate(moments, structure, ended.point)
-    singular = _on_boundary(structure, ended.point)
+    singular = on_boundary(structure, ended.point)
     descent = _descent(structure, ended.point, evaluation, method) if singular else np.inf
     # Near a boundary on which the start was not, the other starts have their say.
-    if singular and (descent < -1e-4 or not _on_boundary(structure, start)):
+    if singular and (descent < -1e-4 or not on_boundary(structure, start)):
         return solve(problem)
     return Solution(
         theta=ended.point,

@@ -108,8 +108,7 @@ def _boundary(fit: Fit) -> Iterator[Finding]:
 
 def _near_collinear(fit: Fit) -> Iterator[Finding]:
     """Condition indices and variance-decomposition proportions of the standardised columns, of unit length."""
-    p = len(fit.design.terms)
-    gram = fit.design.moments.total[:p, :p]
+    gram = fit.design.column_gram
     size = np.sqrt(np.diag(gram))
     values, vectors = np.linalg.eigh(gram / np.outer(size, size))
     values = np.maximum(values, 1e-300)

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from dyadline.data.frames import as_kind
-from dyadline.engine.moments import Array
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.inference.coefficients import tested
 from dyadline.model.columns import Column, expand
@@ -45,8 +44,7 @@ def standardised(
     Raises
     ------
     PlanError
-        A variable that is in the model only as part of products, or a model without intercept, has no SD here: give
-        it by ``sd``.
+        An SD for something that is not in the model, or that is no positive number.
 
     References
     ----------
@@ -79,30 +77,8 @@ def _sizes(fit: Fit, columns: tuple[Column, ...], given: dict[str, float]) -> di
     found = {name: float(size) for name, size in given.items()}
     if all(name in found for name in wanted):
         return found
-    in_rows = _column_sizes(fit, columns)
-    for name in wanted:
-        if name not in found and name not in in_rows:
-            raise PlanError(
-                f"The fit does not hold the SD of {name!r}, which stands in products only"
-                if in_rows
-                else f"The fit does not hold the SD of {name!r}, for the model has no intercept",
-                way_out=f"Give it: sd={{{name!r}: ...}}",
-            )
-    return {name: found.get(name, in_rows.get(name, np.nan)) for name in wanted}
-
-
-def _column_sizes(fit: Fit, columns: tuple[Column, ...]) -> dict[str, float]:
-    """SDs over rows of the outcome and of the numeric variables that are columns by themselves, from the moments."""
-    if () not in columns:
-        return {}
-    made, n = fit.design, fit.n_rows
-    sums = made.moments.total[columns.index(())]
-    spread = np.sqrt(np.maximum(np.diag(made.moments.total - np.outer(sums, sums) / n), 0.0) / (n - 1))
-    alone = _scales(made.to_fixed) * spread[:-1]
-    sizes = {c[0].variable.label: float(alone[k]) for k, c in enumerate(columns) if len(c) == 1 and c[0].level is None}
-    return {**sizes, fit.spec.response.label: made.response_scale * float(spread[-1])}
-
-
-def _scales(to_fixed: Array) -> Array:
-    """By what each standardised column was divided, (p,); shifts do not matter for an SD."""
-    return 1.0 / np.diag(to_fixed)
+    values = fit.design.source.values
+    variables = {a.variable.label: a.variable for column in columns for a in column if a.level is None}
+    variables[fit.spec.response.label] = fit.design.source.response[0]
+    in_rows = {name: float(values.numeric(variables[name]).std(ddof=1)) for name in wanted if name not in found}
+    return found | in_rows

@@ -16,12 +16,15 @@ DEPENDENT = 1e-9
 """Share of a column's length (by orthogonalisation of the rows) below which it is a combination of others."""
 
 
+NEAR = 1e-4
+"""Share of a column's sum of squares below which cross-products lose digits that the rows still have."""
+
 SHOWN = 3
 """Combinations in a message at most."""
 
 
-def refuse_collinear(gram: Array, x: Callable[[], Array], terms: tuple[str, ...], to_fixed: Array) -> None:
-    """Raise if a column is an exact combination of earlier ones.
+def refuse_collinear(gram: Array, x: Callable[[], Array], terms: tuple[str, ...], to_fixed: Array) -> bool:
+    """Raise if a column is an exact combination of earlier ones; say whether one is nearly so.
 
     Parameters
     ----------
@@ -43,8 +46,9 @@ def refuse_collinear(gram: Array, x: Callable[[], Array], terms: tuple[str, ...]
     scaled = gram / np.outer(size, size)
     try:
         root = np.linalg.cholesky(scaled)
-        if np.diag(root).min() ** 2 > SUSPECT:
-            return
+        smallest = float(np.diag(root).min()) ** 2
+        if smallest > SUSPECT:
+            return smallest < NEAR
     except np.linalg.LinAlgError:
         pass
     columns = x()
@@ -53,7 +57,7 @@ def refuse_collinear(gram: Array, x: Callable[[], Array], terms: tuple[str, ...]
     remainder = np.abs(np.diag(upper))
     dependent = np.flatnonzero(remainder < DEPENDENT)
     if not len(dependent):
-        return
+        return True
     found = {int(number): _combination(columns, int(number), to_fixed, size) for number in dependent}
     # Products of a superfluous column are superfluous too; its own combination says it all.
     told = [n for n, weights in found.items() if not any(weights[m] for m in found if m != n)] or list(found)

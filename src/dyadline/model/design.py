@@ -62,6 +62,8 @@ class Design:
         Of the standardised columns.
     to_fixed
         (p, p): named coefficients = to_fixed · standardised coefficients · response_scale + the shift's share.
+    column_gram
+        X'X of the standardised columns, (p, p), as they are before nearly dependent ones are made orthogonal.
     constant
         Numbers of the terms that sum to one: their coefficients carry the response's shift.
     response_shift, response_scale
@@ -84,6 +86,7 @@ class Design:
     structure: Structure
     moments: Moments
     to_fixed: Array
+    column_gram: Array
     constant: tuple[int, ...]
     response_shift: float
     response_scale: float
@@ -137,13 +140,13 @@ def design(spec: ModelSpec, frame: pl.DataFrame) -> Design:
         starts=starts,
         unit=unit,
     )
-    parts = []
-    for part, numbers, groups in source.parts(ROWS_AT_ONCE if residual.gap is None else source.n):
-        found = moments(part.columns, part.random, part.starts, part.above, part.unit)
-        parts.append(replace(found, forms=residual.accumulated(part, numbers, groups)))
-    found = together(parts)
+    found = _accumulated(source, residual)
     terms = tuple(column_label(c) for c in fixed)
-    refuse_collinear(found.total[:-1, :-1], source.fixed_columns, terms, source.fixed.back)
+    gram = found.total[:-1, :-1]
+    near = refuse_collinear(gram, source.fixed_columns, terms, source.fixed.back)
+    if near:
+        source = source.turned()
+        found = _accumulated(source, residual)
     return Design(
         terms=terms,
         groupings=tuple(
@@ -160,7 +163,8 @@ def design(spec: ModelSpec, frame: pl.DataFrame) -> Design:
             tuple(Level(tuple(len(block.columns) for block in blocks)) for blocks in random), residual.structure
         ),
         moments=found,
-        to_fixed=source.fixed.back,
+        to_fixed=source.fixed.back if source.turn is None else source.fixed.back @ source.turn,
+        column_gram=gram,
         constant=constant,
         response_shift=response[1].shift,
         response_scale=response[1].scale,
@@ -170,6 +174,14 @@ def design(spec: ModelSpec, frame: pl.DataFrame) -> Design:
         lost=_lost([frame[c] for c in nested.groups[0]], nested.labels[0]) if rows.n < frame.height else (),
         notes=nested.notes,
     )
+
+
+def _accumulated(source: Source, residual: ResidualDesign) -> Moments:
+    parts = []
+    for part, numbers, groups in source.parts(ROWS_AT_ONCE if residual.gap is None else source.n):
+        found = moments(part.columns, part.random, part.starts, part.above, part.unit)
+        parts.append(replace(found, forms=residual.accumulated(part, numbers, groups)))
+    return together(parts)
 
 
 def _refuse_missing_columns(spec: ModelSpec, frame: pl.DataFrame) -> None:

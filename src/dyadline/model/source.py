@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -130,6 +130,9 @@ class Source:
         First row of each inner group, (J,).
     unit
         Outer group of each inner group, (J,), ascending.
+    turn
+        (p, p), by which the fixed columns are multiplied where they nearly depend on each other: orthogonal
+        columns lose no digits in their cross-products.
     """
 
     values: Values
@@ -139,6 +142,7 @@ class Source:
     above: tuple[Block, ...]
     starts: Index
     unit: Index | None
+    turn: Array | None = None
 
     @property
     def n(self) -> int:
@@ -175,10 +179,11 @@ class Source:
         """Standardised columns of some whole groups."""
         variable, how = self.response
         y = (self.values.numeric(variable, rows) - how.shift) / how.scale
+        x = self.values.matrix(self.fixed, rows)
         starts = self.starts[groups]
         unit = None if self.unit is None else self.unit[groups]
         return Rows(
-            columns=np.concatenate([self.values.matrix(self.fixed, rows), y[:, None]], axis=1),
+            columns=np.concatenate([x if self.turn is None else x @ self.turn, y[:, None]], axis=1),
             random=self._side_by_side(self.random, rows),
             starts=starts - starts[0],
             above=self._side_by_side(self.above, rows) if self.above else None,
@@ -188,6 +193,11 @@ class Source:
     def fixed_columns(self) -> Array:
         """All rows of the standardised fixed columns, (n, p)."""
         return self.values.matrix(self.fixed)
+
+    def turned(self) -> Source:
+        """The same rows with fixed columns made orthogonal, each of mean square one."""
+        upper = np.linalg.qr(self.fixed_columns(), mode="r")
+        return replace(self, turn=np.linalg.inv(upper) * np.sqrt(self.n))
 
     def _side_by_side(self, blocks: Sequence[Block], rows: slice) -> Array:
         parts = [self.values.matrix(block, rows) for block in blocks]
