@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
+    from dyadline.inference.bootstrap import Bootstrap, bootstrap
     from dyadline.inference.coefficients import coefficients
     from dyadline.inference.contrasts import contrasts, f_test, simple_slopes
     from dyadline.inference.criteria import information_criteria
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
 _ROOMS = {
     "AnalysisPlan": "plan.analysis",
     "AnalysisResult": "result",
+    "Bootstrap": "inference.bootstrap",
     "DataError": "errors",
     "DyadlineError": "errors",
     "Finding": "errors",
     "Fit": "model.fit",
     "FitError": "errors",
     "PlanError": "errors",
+    "bootstrap": "inference.bootstrap",
     "coefficients": "inference.coefficients",
     "contrasts": "inference.contrasts",
     "convergence": "scoring.score",
@@ -57,6 +60,7 @@ _ROOMS = {
 __all__ = [
     "AnalysisPlan",
     "AnalysisResult",
+    "Bootstrap",
     "DataError",
     "DyadlineError",
     "Finding",
@@ -64,6 +68,7 @@ __all__ = [
     "FitError",
     "PlanError",
     "__version__",
+    "bootstrap",
     "coefficients",
     "contrasts",
     "convergence",
