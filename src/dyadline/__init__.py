@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
+    from dyadline.inference.bootstrap import Bootstrap, bootstrap
     from dyadline.inference.checks import checks
     from dyadline.inference.coefficients import coefficients
     from dyadline.inference.compare import compare, random_effect_test
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "AnalysisPlan": "plan.analysis",
     "AnalysisResult": "result",
+    "Bootstrap": "inference.bootstrap",
     "DataError": "errors",
     "DyadlineError": "errors",
     "Finding": "errors",
@@ -49,6 +51,7 @@ _ROOMS = {
     "FitError": "errors",
     "Influence": "inference.influence",
     "PlanError": "errors",
+    "bootstrap": "inference.bootstrap",
     "checks": "inference.checks",
     "coefficients": "inference.coefficients",
     "compare": "inference.compare",
@@ -85,6 +88,7 @@ _ROOMS = {
 __all__ = [
     "AnalysisPlan",
     "AnalysisResult",
+    "Bootstrap",
     "DataError",
     "DyadlineError",
     "Finding",
@@ -93,6 +97,7 @@ __all__ = [
     "Influence",
     "PlanError",
     "__version__",
+    "bootstrap",
     "checks",
     "coefficients",
     "compare",
