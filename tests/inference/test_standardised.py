@@ -67,19 +67,24 @@ def test_a_given_sd_takes_the_place_of_that_over_rows(frame):
         assert term["p_value"] == one["p_value"]
 
 
-def test_what_the_fit_does_not_hold_must_be_given(frame):
+def test_variables_in_products_only_and_models_without_intercept(frame):
     only_in_products = dl.fit("y ~ t + t:x + (1 | g)", frame)
-    with pytest.raises(dl.PlanError, match=r"SD of 'x', which stands in products only.*sd=\{'x'"):
-        dl.standardised(only_in_products)
     sizes = {c: frame[c].std() for c in ("t", "x", "y")}
-    got = dl.standardised(only_in_products, sd={"x": sizes["x"]})["estimate"][2]
     raw = dl.coefficients(only_in_products)["estimate"][2]
-    assert got == pytest.approx(raw * sizes["t"] * sizes["x"] / sizes["y"], rel=1e-9)
+    want = raw * sizes["t"] * sizes["x"] / sizes["y"]
+    assert dl.standardised(only_in_products)["estimate"][2] == pytest.approx(want, rel=1e-9)
+    given = dl.standardised(only_in_products, sd={"x": 2 * sizes["x"]})["estimate"][2]
+    assert given == pytest.approx(2 * want, rel=1e-9)
 
     without = dl.fit("y ~ 0 + arm + t + (1 | g)", frame)
-    with pytest.raises(dl.PlanError, match="no intercept"):
-        dl.standardised(without)
     assert dl.standardised(without, sd={"t": 1.0, "y": 1.0})["estimate"][0] == dl.coefficients(without)["estimate"][0]
+
+
+def test_joint_models_are_refused():
+    long = answers.frame("raters").pivot("rater", index=["dyad", "session", "t"], values="y")
+    fit = dl.fit("cbind(patient, therapist) ~ t + (t | dyad)", long)
+    with pytest.raises(dl.PlanError, match="outcomes of a joint model"):
+        dl.standardised(fit)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ class Evaluation:
         return np.append(gradient, nu / s - self.rss / s**2), full
 
 
+@np.errstate(all="ignore")  # a point too far off is infinite or not a number, and callers look for that
 def evaluate(moments: Moments, structure: Structure, theta: Array) -> Evaluation:
     """Evaluate the criterion's pieces at θ.
 

@@ -44,13 +44,18 @@ def standardised(
     Raises
     ------
     PlanError
-        An SD for something that is not in the model, or that is no positive number.
+        An SD for something that is not in the model, or that is no positive number; a joint model.
 
     References
     ----------
     Hox, J. J., Moerbeek, M., & van de Schoot, R. (2018). Multilevel analysis (3rd ed.). Routledge.
     Snijders, T. A. B., & Bosker, R. J. (2012). Multilevel analysis (2nd ed.). Sage.
     """
+    if fit.spec.responses:
+        raise PlanError(
+            "The outcomes of a joint model have SDs of their own, so there is no one way to standardise it",
+            way_out="Divide the columns by their SDs and fit again",
+        )
     columns = expand(fit.spec.fixed, fit.design.levels)
     sizes = _sizes(fit, columns, dict(sd or {}))
     outcome = sizes[fit.spec.response.label]
