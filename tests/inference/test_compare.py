@@ -11,7 +11,7 @@ from scipy import stats
 
 import dyadline as dl
 from dyadline.engine.moments import lower
-from dyadline.inference.mixture import NOTHING, Null, null_distribution, shares
+from dyadline.inference.mixture import NOTHING, Null, null_distribution, projections
 from oracles import answers, nested
 from truth import agree
 
@@ -113,8 +113,8 @@ def mixed(weights, x):
 
 
 def by_shares(free, blocks, information):
-    df = free + len(information)
-    return Null(df=df, words="", shares=shares(free, blocks, information))
+    shares, dimension = projections(free, blocks, information)
+    return Null(df=free + len(information), words="", shares=shares, dimension=dimension)
 
 
 @pytest.mark.parametrize("r", [-0.8, 0.0, 0.6])
@@ -163,6 +163,19 @@ def test_any_cone_of_two_effects_has_half_its_weight_on_odd_dimensions():
     null = by_shares(0, (2,), information)
     for x in (1.0, 4.0, 9.0):
         assert null.p_value(x) == pytest.approx(mixed([polar, 0.5 - inside, 0.5 - polar, inside], x), rel=0.05)
+
+
+def test_effects_that_no_group_has_both_of_are_a_quadrant():
+    """(0 + arm | g) with arms between groups: nothing is known of covariances, and variances are independent."""
+    null = by_shares(0, (2,), np.diag([4.0, 0.0, 0.3]))
+    assert null.dimension == 2
+    for x in (1.0, 4.0, 9.0):
+        assert null.p_value(x) == pytest.approx(mixed([0.25, 0.5, 0.25], x), rel=0.03)
+    fit = fitted("y ~ arm + (0 + arm | g)", "arms")
+    row = last(dl.random_effect_test(fit, "g"))
+    eighth = [0.125, 0.375, 0.375, 0.125]
+    assert row["df"] == 6
+    assert row["p_value"] == pytest.approx(mixed(eighth, row["statistic"]), rel=0.1)
 
 
 def test_nothing_gained_is_no_evidence():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +16,7 @@ from dyadline.engine.criterion import evaluate
 from dyadline.engine.moments import Array, Index, lower
 from dyadline.errors import FitError, PlanError, did_you_mean
 from dyadline.inference.constraint import Constraint, lowest, standardised
-from dyadline.inference.mixture import Null, null_distribution
+from dyadline.inference.mixture import FLAT, Null, null_distribution
 from dyadline.inference.nestedness import Addition, Extra, blocks_of, extra, model_words, refuse_different_data
 from dyadline.model.fit import Fit, random_covariance
 
@@ -159,7 +159,7 @@ def _null(small: Fit, large: Fit) -> Null:
     if blocks and small.singular:
         doubts.append("approximate: the smaller model lies on a boundary itself")
     doubts += [f"{model_words(f)} did not converge" for f in (small, large) if not f.converged]
-    return Null(df=null.df, words="; ".join([null.words, *doubts]), weights=null.weights, shares=null.shares)
+    return replace(null, words="; ".join([null.words, *doubts]))
 
 
 def _information_at(small: Fit, large: Fit, added: Extra) -> Array:
@@ -222,7 +222,8 @@ def _cone_information(fit: Fit, relative: Sequence[Array], additions: Sequence[A
     for skipped in (0, m):  # residual parameters estimated, or known
         left = _given_the_rest(full[skipped:, skipped:], np.array(places) - skipped)
         size = np.sqrt(np.abs(np.diag(left)))
-        if size.all() and np.linalg.eigvalsh(left / np.outer(size, size))[0] > 1e-8:
+        values = np.linalg.eigvalsh(left / np.maximum(np.outer(size, size), 1e-300))
+        if values[-1] > 0.0 and values[0] > -FLAT * values[-1]:
             return left
     raise FitError(
         "The new random effects cannot be told from the rest of the larger model, so their test has no distribution",

@@ -139,13 +139,14 @@ def lowest(
             return refused
         x = offset + embedding @ y
         try:
-            found = evaluate(moments, coordinates.structure, coordinates.theta(x))
+            with np.errstate(all="ignore"):  # at the ends of a correlation's range; what is not finite is refused
+                found = evaluate(moments, coordinates.structure, coordinates.theta(x))
             rss = (found.rss, found.d_rss, found.dd_rss)
             if constraint.fixed is not None:
                 rss = _held(found, *constraint.fixed)
         except np.linalg.LinAlgError:
             return refused
-        if not (rss[0] > 0.0 and np.isfinite(rss[0])):
+        if not (rss[0] > 0.0 and np.isfinite(rss[0] + found.log_v)):
             return refused
         value, gradient, hessian = _criterion(found, rss, method, coordinates, x, constraint.log_variance)
         return value, embedding.T @ gradient, embedding.T @ hessian @ embedding

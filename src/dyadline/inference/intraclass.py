@@ -104,8 +104,10 @@ def _interval(share: float, slope: Array, spread: Array, reach: float) -> dict[s
     std_error = float(np.sqrt(max(float(slope @ spread @ slope), 0.0)))
     if not (1e-9 < share < 1.0 - 1e-9 and std_error > 0.0):
         return {"icc": share, "std_error": None, "conf_low": None, "conf_high": None}
-    logit, span = np.log(share / (1.0 - share)), reach * std_error / (share * (1.0 - share))
-    low, high = (float(1.0 / (1.0 + np.exp(-end))) for end in (logit - span, logit + span))
+    from scipy.special import expit, logit
+
+    centre, span = float(logit(share)), reach * std_error / (share * (1.0 - share))
+    low, high = float(expit(centre - span)), float(expit(centre + span))
     return {"icc": share, "std_error": std_error, "conf_low": low, "conf_high": high}
 
 

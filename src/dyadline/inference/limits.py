@@ -31,10 +31,11 @@ Limits = tuple[float, float]
 Profile = Callable[[float, Array], tuple[float, Array]]
 """The profile's height above the optimum at a value, and x there, from an x nearby."""
 
-FARTHEST = 18.0
-"""How far from the estimate a correlation is followed, in artanh: beyond it is ±1."""
+RIM = 40.0
+"""The artanh of a correlation that is ±1 but for rounding."""
 
-MOST_STEPS = 60
+MOST_STEPS = 200.0
+"""How far from the estimate a limit is sought, in first steps (0.3 of a log SD, a standard error)."""
 
 
 def fixed_limits(fit: Fit, number: int, height: float) -> Limits:
@@ -122,24 +123,23 @@ def correlation_limits(fit: Fit, level: int, pair: tuple[int, int], height: floa
     # A factor that changed its sign would turn the correlation's.
     positive = tuple(int(n) for n in np.searchsorted(kept, [part.start + _position(one, begin, begin), own]))
 
-    def held_at(r: float, near: Array) -> tuple[float, Array]:
+    def profile(t: float, near: Array) -> tuple[float, Array]:
         embedding = np.eye(len(near))
-        embedding[own, own], embedding[across, own] = np.sqrt(1.0 - r**2), r
+        embedding[across, own], embedding[own, own] = np.tanh(t), 1.0 / np.cosh(min(abs(t), 700.0))
+        if np.isinf(t):
+            embedding[own, own] = 0.0
         start = near.copy()
         start[own] = np.hypot(near[across], near[own])
         held = Constraint(offset=offset, embedding=embedding[:, kept], positive=positive)
         criterion, found = lowest(made.moments, coordinates, fit.method, held, start[kept])
         return criterion - optimum, found
 
-    estimate = x[across] / np.hypot(x[across], x[own])
-    centre = float(np.arctanh(np.clip(estimate, -1.0 + 1e-9, 1.0 - 1e-9)))
+    with np.errstate(divide="ignore"):
+        centre = float(np.clip(np.arcsinh(x[across] / abs(x[own])), -RIM, RIM))
     limits = []
     for side in (-1.0, 1.0):
-        if held_at(side, x)[0] <= height:
-            limits.append(side)
-            continue
-        reached = _reached(lambda t, near: held_at(float(np.tanh(t)), near), centre, x, side * 0.3, height, FARTHEST)
-        limits.append(float(np.tanh(reached)))
+        allowed = profile(side * np.inf, x)[0] <= height
+        limits.append(side if allowed else float(np.tanh(_reached(profile, centre, x, side * 0.3, height))))
     return limits[0], limits[1]
 
 
@@ -183,7 +183,7 @@ def residual_correlation_limits(fit: Fit, height: float) -> Limits:
         return float(np.tanh(eta))
 
     centre = float(x[number])
-    ends = [natural(_reached(profile, centre, x, side * 0.2, height, FARTHEST)) for side in (-1.0, 1.0)]
+    ends = [natural(_reached(profile, centre, x, side * 0.2, height)) for side in (-1.0, 1.0)]
     return min(ends), max(ends)
 
 
@@ -215,30 +215,30 @@ def _plain(constant: float, index: int) -> LogVariance:
     return link
 
 
-def _reached(profile: Profile, centre: float, x: Array, step: float, height: float, farthest: float = np.inf) -> float:
-    """Where the profile has the height, in the direction of the step; infinite if it has not by `farthest`."""
+def _reached(profile: Profile, centre: float, x: Array, step: float, height: float) -> float:
+    """Where the profile has the height, in the direction of the step; infinite if it has not within reach."""
     from scipy.optimize import brentq
 
     target = float(np.sqrt(height))
     near = x
+    known = {centre: -target}
 
     def beyond(value: float) -> float:
         nonlocal near
-        found, there = profile(value, near)
-        if found <= height:
-            near = there  # never a start from outside, where variances may have gone to zero
-        else:
-            found = min(found, profile(value, x)[0])
-        return float(np.sqrt(max(found, 0.0))) - target
+        if value not in known:
+            found, there = profile(value, near)
+            if found <= height:
+                near = there  # never a start from outside, where variances may have gone to zero
+            else:
+                found = min(found, profile(value, x)[0])
+            known[value] = float(np.sqrt(max(found, 0.0))) - target
+        return known[value]
 
     inside, outside = centre, centre + step
-    for _ in range(MOST_STEPS):
-        above = beyond(outside)
-        if above >= 0.0:
+    while abs(outside - centre) <= MOST_STEPS * abs(step):
+        if beyond(outside) >= 0.0:
             return float(brentq(beyond, inside, outside, xtol=1e-8 * abs(step), rtol=1e-12))
-        if abs(outside - centre) > farthest:
-            break
         # A profile's root is nearly a straight line: aim a little beyond where it would have the height.
-        reach = (outside - centre) * 1.1 * target / max(target + above, 0.3 * target)
+        reach = (outside - centre) * 1.1 * target / max(target + known[outside], 0.3 * target)
         inside, outside = outside, centre + reach
     return float(np.copysign(np.inf, step))

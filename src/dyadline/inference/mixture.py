@@ -23,6 +23,9 @@ from dyadline.engine.moments import Array, lower
 DIRECTIONS, SEED = 10_000, 1994
 """Random directions that are projected, and the seed that makes a p value the same each time."""
 
+FLAT = 1e-8
+"""Information below this share of the largest is none."""
+
 NOTHING = 1e-7
 """A statistic below the accuracy of two optima is zero."""
 
@@ -40,13 +43,16 @@ class Null:
     weights
         Weight of χ² by degrees of freedom; empty if it is simulated.
     shares
-        Squared length of the projections of random directions in df dimensions, between 0 and 1.
+        Squared length of the projections of random directions, between 0 and 1.
+    dimension
+        Of these directions; below df if data say nothing of an added parameter.
     """
 
     df: int
     words: str
     weights: tuple[tuple[int, float], ...] = ()
     shares: Array | None = None
+    dimension: int = 0
 
     def p_value(self, statistic: float) -> float:
         """P(T ≥ statistic); one at zero."""
@@ -56,9 +62,9 @@ class Null:
             return 1.0
         if self.shares is None:
             return float(sum(w * float(chdtrc(df, statistic)) for df, w in self.weights if df))
-        # A normal vector's length is independent of its direction: given that, the statistic is share · χ²(df).
+        # A normal vector's length is independent of its direction: given that, the statistic is share · χ².
         inside = self.shares[self.shares > 0.0]
-        return float(chdtrc(self.df, statistic / inside).sum() / len(self.shares))
+        return float(chdtrc(self.dimension, statistic / inside).sum() / len(self.shares))
 
 
 def null_distribution(free: int, blocks: Sequence[int], information: Callable[[], Array]) -> Null:
@@ -84,6 +90,7 @@ def null_distribution(free: int, blocks: Sequence[int], information: Callable[[]
         )
     df = free + sum(k * (k + 1) // 2 for k in blocks)
     sizes = " and ".join(f"{k}×{k}" for k in blocks)
+    shares, dimension = projections(free, blocks, information())
     return Null(
         df=df,
         words=(
@@ -91,23 +98,30 @@ def null_distribution(free: int, blocks: Sequence[int], information: Callable[[]
             + (f" and {free} free parameter{'s' * (free > 1)}" if free else "")
             + f"; weights from {DIRECTIONS} random directions, seed {SEED}"
         ),
-        shares=shares(free, blocks, information()),
+        shares=shares,
+        dimension=dimension,
     )
 
 
-def shares(free: int, blocks: Sequence[int], information: Array) -> Array:
-    """Squared lengths, (DIRECTIONS,), of the projections of random unit vectors on the cone."""
-    rng = np.random.default_rng(SEED)
-    normal = rng.standard_normal((DIRECTIONS, free + len(information)))
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    open_part, closed = normal[:, :free], normal[:, free:]
+def projections(free: int, blocks: Sequence[int], information: Array) -> tuple[Array, int]:
+    """Squared lengths, (DIRECTIONS,), of random unit vectors' projections on the cone, and their dimension.
+
+    Directions of which the information says nothing (the covariance of effects that no group has both of) count
+    for nothing.
+    """
     change = _isotropic(blocks, information)
     metric = change.T @ information @ change
-    # The vector of covariance −1 of the metric, so that its length in the metric is that of the normal one.
-    root = np.linalg.cholesky(metric)
-    points = np.linalg.solve(root.T, closed.T).T
-    projected = _projection(blocks, metric, points)
-    return np.asarray((open_part**2).sum(axis=1) + np.einsum("ni,ij,nj->n", projected, metric, projected))
+    values, vectors = np.linalg.eigh(metric)
+    known = values > FLAT * values[-1]
+    metric = (vectors[:, known] * values[known]) @ vectors[:, known].T
+    rng = np.random.default_rng(SEED)
+    normal = rng.standard_normal((DIRECTIONS, free + int(known.sum())))
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    # Where the cone would have no edges the nearest point is metric⁻¹ · pull, whose squared length is the normal's.
+    pull = (normal[:, free:] * np.sqrt(values[known])) @ vectors[:, known].T
+    nearest = _projection(blocks, metric, pull, values[known])
+    lengths = np.einsum("ni,ij,nj->n", nearest, metric, nearest)
+    return (normal[:, :free] ** 2).sum(axis=1) + lengths, normal.shape[1]
 
 
 def _isotropic(blocks: Sequence[int], information: Array) -> Array:
@@ -132,13 +146,14 @@ def _shapes(information: Array, k: int) -> list[Array]:
     r, c = lower(k)
     place = {pair: number for number, pair in enumerate(zip(r.tolist(), c.tolist(), strict=True))}
     sizes = np.sqrt([information[place[i, i], place[i, i]] for i in range(k)])
+    sizes = np.maximum(sizes, FLAT * sizes.max())
     # tr(SΔ_iiSΔ_ij) = 2 S_ii S_ij
     beside = np.zeros((k, k))
     for i, j in ((i, j) for i, j in place if i != j):
         halves = [information[place[e, e], place[i, j]] / sizes[e] for e in (i, j)]
         beside[i, j] = beside[j, i] = (halves[0] + halves[1]) / 4.0
     shrunk = (np.diag(sizes) + share * beside for share in (1.0, 0.99, 0.9, 0.5, 0.0))
-    return [one for one in shrunk if np.linalg.eigvalsh(one)[0] > 0.0]
+    return [one for one in shrunk if np.linalg.eigvalsh(one)[0] > 1e-12 * sizes.max()]
 
 
 def _congruence(s: Array) -> Array:
@@ -152,15 +167,17 @@ def _congruence(s: Array) -> Array:
     return np.asarray((back @ basis @ back.T)[:, r, c].T)
 
 
-def _projection(blocks: Sequence[int], metric: Array, points: Array) -> Array:
-    """Nearest points of the cone in a metric, by accelerated projected gradients, all points at once."""
-    values = np.linalg.eigvalsh(metric)
+def _projection(blocks: Sequence[int], metric: Array, pull: Array, values: Array) -> Array:
+    """Points of the cone with the least `c'Mc − 2 c'pull`, by accelerated projected gradients, all at once.
+
+    `values` are the eigenvalues of the metric M that are not zero, ascending.
+    """
     step, ratio = 1.0 / values[-1], float(np.sqrt(values[0] / values[-1]))
     momentum = (1.0 - ratio) / (1.0 + ratio)
-    current = _nearest(blocks, points)
+    current = _nearest(blocks, step * pull)
     ahead = current
     for _ in range(2000):
-        new = _nearest(blocks, ahead - step * (ahead - points) @ metric)
+        new = _nearest(blocks, ahead - step * (ahead @ metric - pull))
         left = float(np.abs(new - ahead).max())  # of a nearest point a step leads back to itself
         ahead, current = new + momentum * (new - current), new
         if left * np.sqrt(values[-1]) < 1e-6:
