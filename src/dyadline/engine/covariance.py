@@ -73,11 +73,9 @@ class Level:
 
     def jacobian(self, theta: Array) -> Array:
         """∂D_i/∂θ_j, (nb, nb), D's entries in the order of `entries`."""
-        rows, columns = self.entries
-        factor = self.factor(theta)
-        same_row = rows[:, None] == rows[None, :]
-        other_row = columns[:, None] == rows[None, :]
-        return np.asarray(same_row * factor[columns][:, columns] + other_row * factor[rows][:, columns])
+        same_row, other_row, _, own, other = _places(self.blocks)
+        factor = self.factor(theta).ravel()
+        return np.asarray(same_row * factor[own] + other_row * factor[other])
 
     @property
     def n_entries(self) -> int:
@@ -95,10 +93,9 @@ class Level:
 
     def curvature(self, gradient: Array) -> Array:
         """What the curvature of D in θ adds to a Hessian in θ, (nb, nb), for a gradient in D's entries."""
-        rows, columns = self.entries
-        curved = 2.0 * self.gradient_matrix(gradient)[np.ix_(rows, rows)]
-        curved *= columns[:, None] == columns[None, :]
-        return np.asarray(curved)
+        rows, _ = self.entries
+        curved = 2.0 * self.gradient_matrix(gradient)[rows][:, rows]
+        return np.asarray(curved * _places(self.blocks)[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +165,20 @@ def _entries(blocks: tuple[int, ...]) -> tuple[Index, Index]:
                 columns.append(start + c)
         start += size
     return np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp)
+
+
+@lru_cache(maxsize=64)
+def _places(blocks: tuple[int, ...]) -> tuple[Array, Array, Array, Index, Index]:
+    """Masks of entries (i, j) with the same row, of i's column and j's row, of the same column; places in Λ."""
+    rows, columns = _entries(blocks)
+    q = sum(blocks)
+    return (
+        (rows[:, None] == rows[None, :]).astype(float),
+        (columns[:, None] == rows[None, :]).astype(float),
+        (columns[:, None] == columns[None, :]).astype(float),
+        columns[:, None] * q + columns[None, :],
+        rows[:, None] * q + columns[None, :],
+    )
 
 
 @lru_cache(maxsize=64)

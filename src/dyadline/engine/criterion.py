@@ -98,7 +98,10 @@ class Evaluation:
             hessian = hessian + self.dd_log_xx
         cross = -self.d_rss / s**2
         corner = -nu / s**2 + 2.0 * self.rss / s**3
-        full = np.block([[hessian, cross[:, None]], [cross[None, :], np.array([[corner]])]])
+        nb = len(hessian)
+        full = np.empty((nb + 1, nb + 1))
+        full[:nb, :nb], full[nb, nb] = hessian, corner
+        full[:nb, nb] = full[nb, :nb] = cross
         return np.append(gradient, nu / s - self.rss / s**2), full
 
 

@@ -20,8 +20,9 @@ def parameter_covariance(structure: Structure, solution: Solution, method: Metho
     k = len(solution.theta)
     gradient, hessian = solution.evaluation.unprofiled(method)
     _, in_theta = structure.pull_back(solution.theta, gradient[:k], hessian[:k, :k])
-    cross = structure.jacobian(solution.theta).T @ hessian[:k, k]
-    full = np.block([[in_theta, cross[:, None]], [cross[None, :], hessian[k:, k:]]])
+    full = np.empty((k + 1, k + 1))
+    full[:k, :k], full[k, k] = in_theta, hessian[k, k]
+    full[:k, k] = full[k, :k] = structure.jacobian(solution.theta).T @ hessian[:k, k]
     # σ² may be of any size: bring its row to the scale of log σ² before judging what is flat.
     scale = np.append(np.ones(k), solution.evaluation.variance(method))
     values, vectors = np.linalg.eigh(full * np.outer(scale, scale))

@@ -62,11 +62,11 @@ def satterthwaite(fit: Fit, contrasts: Array) -> Array:
     p = len(found.beta)
     half = contrasts @ made.to_fixed @ found.inverse  # l'(X'V⁻¹X)⁻¹
     size = np.einsum("mc,mc->m", half, contrasts @ made.to_fixed)
-    in_entries = -s * np.einsum("mc,icd,md->mi", half, found.d_products[:, :p, :p], half, optimize=True)
+    in_entries = -s * ((half @ found.d_products[:, :p, :p]) * half).sum(axis=2).T
     in_theta = in_entries @ made.structure.jacobian(solution.theta)
     gradient = np.concatenate([in_theta, size[:, None]], axis=1)
     covariance = parameter_covariance(made.structure, solution, fit.method)
-    spread = np.einsum("mi,ij,mj->m", gradient, covariance, gradient)
+    spread = ((gradient @ covariance) * gradient).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(spread > 0.0, 2.0 * (s * size) ** 2 / spread, np.inf)
 
