@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from dyadline.engine.covariance import Structure
-from dyadline.engine.levels import cells, eliminate, weighed
+from dyadline.engine.levels import cells, dyads_under, eliminate, weighed
 from dyadline.engine.moments import Array, Moments, lower
 
 Method = Literal["REML", "ML"]
@@ -119,13 +119,14 @@ def evaluate(moments: Moments, structure: Structure, theta: Array) -> Evaluation
     bases = [level.basis() for level in structure.levels]
     if moments.forms is None:
         stage = cells(moments, relative[0], bases[0])
-        left = 1
     else:
-        stage = weighed(moments.forms, structure.residual.weights(theta[: structure.residual.size]))
-        left = 0
-    for D, basis in zip(relative[left:], bases[left:], strict=True):
-        if len(D):
-            stage = eliminate(stage, D, basis)
+        weights = structure.residual.weights(theta[: structure.residual.size])
+        if len(relative[0]):
+            stage = dyads_under(moments.forms, weights, relative[0], bases[0])
+        else:
+            stage = weighed(moments.forms, weights)
+    for D, basis in zip(relative[1:], bases[1:], strict=True):
+        stage = eliminate(stage, D, basis)
     nb = len(stage.d_log_v)
     w, d_w, dd_w = stage.products[0], stage.products[1 : nb + 1], stage.products[nb + 1 :]
 

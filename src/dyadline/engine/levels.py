@@ -16,7 +16,8 @@ At the bottom, where `A = Z'Z` is constant, `cells` takes the same step for all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -109,8 +110,58 @@ def _above(moments: Moments, weights: Array) -> Array:
     return result
 
 
+AT_ONCE = 250
+"""Units of the last level that are eliminated together: their arrays should stay in the processor's cache."""
+
+
 def eliminate(stage: Stage, relative: Array, basis: Array) -> Stage:
     """Eliminate the first level that is left; its entries of D become the last parameters."""
+    many = stage.units[0].shape[1]
+    if stage.parent or many <= AT_ONCE:
+        return _eliminated(stage, relative, basis)
+
+    def part(here: slice) -> Stage:
+        reference = None if stage.reference is None else stage.reference[here]
+        return replace(stage, units=(stage.units[0][:, here],), reference=reference)
+
+    return _in_parts(part, many, relative, basis)
+
+
+def dyads_under(forms: Forms | SerialRows, weights: Weights, relative: Array, basis: Array) -> Stage:
+    """The dyads eliminated under R⁻¹(η); a part of them at a time where there is nothing above."""
+    if isinstance(forms, SerialRows) or forms.unit is not None:
+        return eliminate(weighed(forms, weights), relative, basis)
+    inner = forms.inner
+
+    def part(here: slice) -> Stage:
+        return weighed(replace(forms, inner=inner[:, here]), weights)
+
+    return _in_parts(part, inner.shape[1], relative, basis)
+
+
+def _in_parts(part: Callable[[slice], Stage], many: int, relative: Array, basis: Array) -> Stage:
+    """What the units of the last level take from T adds up: all but the first part start from nothing."""
+    found = []
+    for begin in range(0, many, AT_ONCE):
+        stage = part(slice(begin, begin + AT_ONCE))
+        if begin:
+            stage = replace(
+                stage,
+                products=np.zeros_like(stage.products),
+                log_v=0.0,
+                d_log_v=np.zeros_like(stage.d_log_v),
+                dd_log_v=np.zeros_like(stage.dd_log_v),
+            )
+        found.append(_eliminated(stage, relative, basis))
+    return Stage(
+        products=np.sum([one.products for one in found], axis=0),
+        log_v=sum(one.log_v for one in found),
+        d_log_v=np.sum([one.d_log_v for one in found], axis=0),
+        dd_log_v=np.sum([one.dd_log_v for one in found], axis=0),
+    )
+
+
+def _eliminated(stage: Stage, relative: Array, basis: Array) -> Stage:
     units = stage.units[0]
     m, nb, q = len(stage.d_log_v), len(basis), units.shape[2]
     a, b = units[..., :q], units[..., q:]
@@ -205,7 +256,7 @@ class _Step:
 
 def _flat(units: Array) -> Array:
     """(k, U·q, c)."""
-    return units.reshape(len(units), -1, units.shape[-1])
+    return units.reshape(len(units), units.shape[1] * units.shape[2], units.shape[3])
 
 
 def _grown(known: Array, m: int, nb: int) -> Array:
