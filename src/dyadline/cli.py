@@ -201,6 +201,7 @@ def fit_command(
     """
     from dyadline.data.read import read_frame
     from dyadline.inference.boundary import boundary_words
+    from dyadline.inference.checks import checks
     from dyadline.inference.coefficients import coefficients
     from dyadline.inference.criteria import information_criteria
     from dyadline.inference.variance import variance_components
@@ -229,13 +230,13 @@ def fit_command(
         "reference_levels": {name: levels[0] for name, levels in fitted.design.levels.items()},
     }
     if json:
-        notes = [_finding(note) for note in fitted.design.notes]
+        notes = [_finding(note) for note in checks(fitted)]
         _print_json({**facts, **{name: table.to_dicts() for name, table in tables.items()}, "findings": notes})
     else:
         from dyadline.report.text import fit_tables
 
         _console(lambda width: fit_tables(facts, tables, width=width))
-        _echo_findings(fitted.design.notes)
+        _echo_findings(checks(fitted))
     if not fitted.converged:
         typer.echo("dyadline: the optimum is not certified; do not report these numbers as they are.", err=True)
         raise typer.Exit(1)
@@ -329,8 +330,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _echo_findings(findings: tuple[Finding, ...], *, notes: bool = True) -> None:
     shown = [f for f in findings if notes or f.level != "note"]
     for finding in shown:
-        way_out = f" {finding.way_out}" if finding.way_out else ""
-        typer.echo("\n" + _folded(f"[{finding.level}] {finding.words}{way_out}"))
+        said = " ".join(
+            f"{part}." if part[-1] not in ".?!" else part for part in (finding.words, finding.way_out) if part
+        )
+        typer.echo("\n" + _folded(f"[{finding.level}] {said}"))
     if len(findings) > len(shown):
         typer.echo(f"\n{len(findings) - len(shown)} further notes are in the report.")
 
