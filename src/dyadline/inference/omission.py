@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from dyadline.engine.counts import counted, form_weights, gap_weights, uncounted
 from dyadline.engine.criterion import evaluate
 from dyadline.engine.forms import Rows
 from dyadline.engine.levels import Stage
@@ -17,7 +18,7 @@ from dyadline.engine.optima import Optima, Whole, deviance
 from dyadline.engine.refits import by_design, refits
 from dyadline.engine.residual import Residual
 from dyadline.engine.solve import Problem
-from dyadline.engine.without import counted, inestimable, refit, uncounted, without
+from dyadline.engine.without import inestimable, refit, without
 from dyadline.errors import FitError
 from dyadline.inference.freedom import satterthwaite
 from dyadline.model.fit import Fit, estimates
@@ -105,8 +106,11 @@ def _part(fit: Fit, cut: Rows, rows: slice, groups: slice) -> Part:
     known = moments(cut.columns, cut.random, cut.starts, cut.above, cut.unit)
     if structure.size:
         known = replace(known, forms=residual.accumulated(cut, rows, groups))
-        gap = None if residual.gap is None else residual.gap[rows]
-        structure = counted(structure, residual.forms(rows, groups) if gap is None else (), gap)
+        if residual.gap is None:
+            weights = form_weights(residual.forms(rows, groups), cut.starts).sum(axis=0)
+        else:
+            weights = gap_weights(structure, residual.gap[rows])
+        structure = counted(structure, weights)
     return Part(groups=groups, moments=known, residual=structure)
 
 
