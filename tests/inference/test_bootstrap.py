@@ -13,6 +13,7 @@ import pytest
 import dyadline as dl
 from dyadline.engine.solve import solve
 from dyadline.inference import bootstrap as module
+from dyadline.inference.variance import components_at
 from dyadline.model.fit import Fit, estimates
 from oracles import answers
 
@@ -168,7 +169,7 @@ def test_components_are_those_of_the_table_of_variances(formula, data, residual)
     if "cbind" in formula:
         frame = frame.pivot("rater", index=["dyad", "session", "t"], values="y")
     fit = dl.fit(formula, frame, residual=residual)
-    got = module._components(fit, fit.solution.theta[None], np.array([fit.sigma]))[0]
+    got = components_at(fit, fit.solution.theta[None], np.array([fit.sigma]))[0]
     np.testing.assert_allclose(got, dl.variance_components(fit)["estimate"].to_numpy(), rtol=1e-12)
     for kind in ("parametric", "case"):
         found = dl.bootstrap(fit, kind, replicates=4, interval="normal")
@@ -271,7 +272,7 @@ def test_the_table_is_of_the_kind_that_was_fitted_and_the_value_is_frozen():
         ({"kind": "case", "group": [1, 2]}, dl.DataError, "2 labels, but the fitted frame has 300 rows"),
         ({"kind": "case", "group": [None] * 300}, dl.DataError, "300 rows that were fitted have no label"),
         ({"kind": "case", "group": list(range(300))}, dl.DataError, r"different labels \(row 2\)"),
-        ({"kind": "case", "group": [1] * 300}, dl.FitError, "nothing to draw"),
+        ({"kind": "case", "group": [1] * 300}, dl.FitError, "All rows belong to one cluster"),
         ({"replicates": 38}, dl.PlanError, "at least 39"),
         ({"replicates": 1, "interval": "normal"}, dl.PlanError, "at least 2"),
         ({"seed": -1}, dl.PlanError, "negative"),
@@ -285,5 +286,5 @@ def test_what_cannot_be_asked(given, error, words):
 
 def test_dyads_of_therapists_are_not_drawn_by_themselves():
     fit = dl.fit("y ~ t + (1 | g) + (1 | therapist)", balanced())
-    with pytest.raises(dl.PlanError, match="Draw 'therapist' with all that belongs to it"):
+    with pytest.raises(dl.PlanError, match="Use 'therapist' with all that belongs to it"):
         dl.bootstrap(fit, "case", group="g")

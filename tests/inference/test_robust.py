@@ -55,6 +55,30 @@ def test_intervals_and_tests_are_students():
     np.testing.assert_array_equal(table["estimate"], usual["estimate"])
 
 
+@pytest.mark.parametrize("kind", ["CR0", "CR2"])
+def test_the_table_of_coefficients_takes_them_too(kind):
+    from scipy import stats
+
+    frame = sessions()
+    fit = dl.fit("y ~ s + (1 | dyad)", frame)
+    asked = {"cluster": frame["clinic"], "level": 0.9}
+    table = dl.coefficients(fit, robust=kind, **asked)
+    assert table.equals(dl.robust_coefficients(fit, kind, **asked))
+    assert dl.coefficients(fit, robust=kind).equals(dl.robust_coefficients(fit, kind, cluster="dyad"))
+    large = dl.coefficients(fit, "normal", robust=kind, **asked)
+    assert large["std_error"].equals(table["std_error"])
+    assert large["df"].is_infinite().all()
+    np.testing.assert_allclose(large["p_value"], 2 * stats.norm.sf(np.abs(table["statistic"])), rtol=1e-12)
+    for question, words in (
+        ({"robust": kind, "df": "kenward-roger"}, "adjusts the model's own standard errors"),
+        ({"robust": "CR1"}, "'CR1' is not known"),
+        ({"robust": kind, "df": "satterthwait"}, "Did you mean 'satterthwaite'"),
+        ({"cluster": frame["clinic"]}, "Clusters belong to robust standard errors"),
+    ):
+        with pytest.raises(PlanError, match=words):
+            dl.coefficients(fit, **question)
+
+
 def sessions() -> pl.DataFrame:
     rng = np.random.default_rng(11)
     dyad, s = np.repeat(np.arange(16), 5), np.tile(np.arange(5), 16)
@@ -170,19 +194,19 @@ def test_what_is_refused():
     three = dl.fit("y ~ s + (1 | dyad) + (1 | clinic)", frame)
     with pytest.raises(PlanError, match="'CR1' is not known"):
         dl.robust_covariance(two, "CR1")
-    with pytest.raises(DataError, match="Rows of one clinic lie in more than one dyad"):
+    with pytest.raises(PlanError, match="Groups of 'dyad' are not independent within clinic"):
         dl.robust_covariance(three, "CR2", "dyad")
     with pytest.raises(PlanError, match="no random effects of 'clinic'"):
         dl.robust_covariance(two, "CR2", "clinic")
-    with pytest.raises(DataError, match=r"Rows of one dyad lie in more than one cluster \(row \d+\)"):
+    with pytest.raises(DataError, match=r"Rows of one dyad have different labels \(row \d+\)"):
         dl.robust_covariance(two, "CR2", frame["s"])
-    with pytest.raises(DataError, match=f"have 3 labels, but the fitted frame has {frame.height} rows"):
+    with pytest.raises(DataError, match=f"There are 3 labels, but the fitted frame has {frame.height} rows"):
         dl.robust_covariance(two, "CR2", [1, 2, 3])
     with pytest.raises(FitError, match="one cluster"):
         dl.robust_covariance(two, "CR2", np.ones(frame.height))
     hole = frame["clinic"].to_list()
     hole[3] = None
-    with pytest.raises(DataError, match=r"1 rows that were fitted have no cluster \(row 4\)"):
+    with pytest.raises(DataError, match=r"1 rows that were fitted have no label \(row 4\)"):
         dl.robust_covariance(two, "CR2", hole)
     with pytest.raises(PlanError, match="confidence level"):
         dl.robust_coefficients(two, level=95)
