@@ -195,7 +195,7 @@ def test_the_same_seed_gives_the_same_digits_and_more_replicates_continue_fewer(
 
 
 def test_replicates_that_cannot_be_fitted_are_counted_and_shown():
-    groups, replicates = 12, 100
+    groups, replicates = 12, 40
     frame = balanced(groups=groups).with_columns(rare=(pl.col("g") == 3).cast(pl.Float64))
     found = dl.bootstrap(dl.fit("y ~ t + rare + (1 | g)", frame), "case", replicates=replicates, seed=8)
     without = np.array([3 not in one for one in drawn(8, replicates, groups)])
@@ -229,11 +229,12 @@ def test_replicates_on_the_boundary_stay_in_the_table():
     fit = dl.fit("y ~ t + (t | g)", answers.frame("zero_slope"))
     assert fit.singular
     for kind in ("parametric", "case"):
-        found = dl.bootstrap(fit, kind, replicates=60)
-        assert found.converged.all() and 10 < found.singular.sum() < 60
+        found = dl.bootstrap(fit, kind, replicates=19, level=0.9)
+        assert found.converged.all() and 3 < found.singular.sum() < 19
         assert f"{found.singular.sum()} singular" in repr(found)
-        slopes = found.table.filter((pl.col("term") == "t") & (pl.col("part") == "random") & pl.col("term2").is_null())
-        assert slopes["conf_low"][0] < 1e-4 * fit.sigma**2
+        random = found.table.filter(pl.col("part") == "random")
+        np.testing.assert_allclose(random["std_error"], found.components.std(axis=0, ddof=1))
+        np.testing.assert_allclose(random["conf_low"], found.components.min(axis=0))  # 20 · .05 = 1: the first
 
 
 def test_intervals_are_those_of_their_definitions():
