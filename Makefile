@@ -35,7 +35,7 @@ bench: $(VENV)/.ready-bench                ## ratios against other programs, in 
 truth: $(VENV)/.ready-dev                  ## every oracle, tolerance and largest deviation into the documentation
 	$(BIN)/pytest --truth docs/numerical_truth.md
 
-oracles:                                   ## needs R with lme4, lmerTest, nlme and pbkrtest
+oracles:                                   ## needs R with lme4, lmerTest, nlme, pbkrtest, clubSandwich and performance
 	for topic in oracles three_level residual kenward_roger robust profile questions; do Rscript tests/oracles/$$topic.R || exit 1; done
 
 $(VENV)/bin/python:

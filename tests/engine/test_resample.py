@@ -106,7 +106,8 @@ def test_a_resample_is_the_fit_of_the_rebuilt_frame(case):
     frame = frame_of(case)
     fit = dl.fit(case.formula, frame, case.method, residual=case.residual)
     labels = fit.design.groupings[-1].labels.to_list()
-    chosen = draws_of(fit, 3)
+    # With four random effects so few dyads ask for all starts of a fit.
+    chosen = draws_of(fit, 3 if len(fit.solution.theta) < 10 else 1)
     for one, problem in zip(chosen, resampled(fit, chosen), strict=True):
         other = dl.fit(case.formula, rebuilt(frame, case.group, labels, one), case.method, residual=case.residual)
         same_fit(fit, problem, other)

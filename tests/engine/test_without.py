@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 import dyadline as dl
+from dyadline.engine.counts import uncounted
 from dyadline.engine.criterion import evaluate
 from dyadline.engine.moments import Moments, together
 from dyadline.engine.one_step import dyad_shares, staged
 from dyadline.engine.optima import derivatives
-from dyadline.engine.without import inestimable, uncounted, without
+from dyadline.engine.without import inestimable, without
 from dyadline.inference.omission import Reduced, parts, refitted, refitted_together, stepped
 
 TWO = "y ~ t * x + (t | dyad)"

@@ -18,7 +18,10 @@ import referee_inference
 from dyadline.inference.kenward_roger import adjusted_covariance, kenward_roger_f
 from dyadline.model.fit import random_covariance
 from oracles import answers, nested
+from truth import agree
 
+PROGRAMS = {"satterthwaite": "lmerTest", "kenward-roger": "pbkrtest"}
+HOTELLING = "Hotelling's T², balanced lines"
 EVERY = [*nested.fits("kenward_roger"), *nested.fits("kenward_roger_edges")]
 every = pytest.mark.parametrize("answer", EVERY, ids=lambda a: a["label"])
 F_TESTS = [(a, number) for a in EVERY for number in range(len(a["f_tests"]))]
@@ -38,12 +41,17 @@ def fitted(answer: answers.Answer) -> dl.Fit:
     return _fit(answer["formula"], answer["data"])
 
 
+def oracle_of(answer: answers.Answer, program: str) -> str:
+    return f"{program}: {'two' if len(fitted(answer).design.groupings) == 1 else 'three'} levels"
+
+
 @every
 def test_adjusted_errors_and_df_are_pbkrtests(answer):
-    table = dl.coefficients(fitted(answer), df="kenward-roger")
-    want = answer["kenward_roger"]
-    assert dict(zip(table["term"], table["std_error"], strict=True)) == pytest.approx(want["std_error"], rel=1e-5)
-    assert dict(zip(table["term"], table["df"], strict=True)) == pytest.approx(want["df"], rel=1e-4)
+    want, oracle = answer["kenward_roger"], oracle_of(answer, "pbkrtest")
+    for row in dl.coefficients(fitted(answer), df="kenward-roger").to_dicts():
+        term = row["term"]
+        agree(oracle, "adjusted standard errors, relative", abs(row["std_error"] / want["std_error"][term] - 1.0), 1e-5)
+        agree(oracle, "df, relative", abs(row["df"] / want["df"][term] - 1.0), 1e-4)
 
 
 @pytest.mark.parametrize("answer", [a for a in EVERY if "covariance" in a["kenward_roger"]], ids=lambda a: a["label"])
@@ -51,7 +59,8 @@ def test_adjusted_covariance_is_pbkrtests(answer):
     want = np.array(answer["kenward_roger"]["covariance"], dtype=float)
     got = adjusted_covariance(fitted(answer), np.eye(len(want)))
     sd = np.sqrt(np.diag(want))
-    np.testing.assert_allclose(got / np.outer(sd, sd), want / np.outer(sd, sd), atol=1e-5)
+    deviation = np.abs(got - want) / np.outer(sd, sd)
+    agree(oracle_of(answer, "pbkrtest"), "adjusted covariances / SEs", deviation.max(), 1e-5)
 
 
 @each_contrast
@@ -62,12 +71,14 @@ def test_contrasts_are_those_of_lmer_test_and_pbkrtest(answer, number):
         if want is None:
             continue
         row = dl.contrasts(fitted(answer), {"c": asked["weights"]}, df=df).to_dicts()[0]
-        assert row["df"] == pytest.approx(want["df"], rel=1e-4)
-        assert row["std_error"] == pytest.approx(want["std_error"], rel=1e-5)
+        oracle = oracle_of(answer, PROGRAMS[df])
+        agree(oracle, "contrasts: df, relative", abs(row["df"] / want["df"] - 1.0), 1e-4)
+        agree(oracle, "contrasts: SE, relative", abs(row["std_error"] / want["std_error"] - 1.0), 1e-5)
         assert row["statistic"] == pytest.approx(want["t"], rel=1e-5, abs=1e-6)
         assert row["p_value"] == pytest.approx(want["p_value"], rel=1e-3)
         for ours, theirs in (("estimate", "estimate"), ("conf_low", "lower"), ("conf_high", "upper")):
-            assert row[ours] == pytest.approx(want[theirs], abs=2e-5 * want["std_error"]), ours
+            deviation = abs(row[ours] - want[theirs]) / want["std_error"]
+            agree(oracle, "contrasts: estimate and limits / SE", deviation, 2e-5)
 
 
 @f_tests
@@ -80,12 +91,13 @@ def test_joint_tests_are_those_of_lmer_test_and_pbkrtest(answer, number):
             continue
         got = dl.f_test(fitted(answer), rows, df=df).to_dicts()[0]
         assert got["df1"] == want["num_df"]
-        assert got["df2"] == pytest.approx(want["den_df"], rel=1e-4)
-        assert got["f"] == pytest.approx(want["f"], rel=2e-5)
+        oracle = oracle_of(answer, PROGRAMS[df])
+        agree(oracle, "joint tests: denominator df, relative", abs(got["df2"] / want["den_df"] - 1.0), 1e-4)
+        agree(oracle, "joint tests: F, relative", abs(got["f"] / want["f"] - 1.0), 2e-5)
         assert got["p_value"] == pytest.approx(stats.f.sf(want["f"], want["num_df"], want["den_df"]), rel=1e-3)
         if df == "kenward-roger":
             found = kenward_roger_f(fitted(answer), rows, rows @ list(answer_beta(answer).values()))
-            assert found.scaling == pytest.approx(want["scaling"], rel=1e-4)
+            agree(oracle, "joint tests: scaling, relative", abs(found.scaling / want["scaling"] - 1.0), 1e-4)
 
 
 def answer_beta(answer: answers.Answer) -> dict[str, float]:
@@ -147,8 +159,10 @@ def test_the_joint_test_of_balanced_lines_is_hotellings(groups):
     fit = dl.fit("y ~ t + (t | g)", shifted)
     assert not fit.singular
     row = dl.f_test(fit, ["(Intercept)", "t"], df="kenward-roger").to_dicts()[0]
-    assert (row["df1"], row["df2"]) == (2, pytest.approx(groups - 2, rel=1e-8))
-    assert row["f"] == pytest.approx((groups - 2) / (2 * (groups - 1)) * t2, rel=1e-6)
+    assert row["df1"] == 2
+    agree(HOTELLING, "denominator df, relative", abs(row["df2"] / (groups - 2) - 1.0), 1e-8)
+    exact = (groups - 2) / (2 * (groups - 1)) * t2
+    agree(HOTELLING, "F, relative", abs(row["f"] / exact - 1.0), 1e-6)
 
 
 def test_a_variance_estimated_at_zero_stays_uncertain():

@@ -1,4 +1,4 @@
-"""Cluster-robust covariances against the oracle's formulas (clubSandwich's) and against dense algebra of our own."""
+"""Cluster-robust covariances against clubSandwich, its formulas in full matrices and dense algebra of our own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from dyadline.errors import DataError, FitError, PlanError
 from dyadline.inference.robust import robust_freedom
 from dyadline.model.source import Values
 from oracles import answers, nested
+from truth import agree
 
+PACKAGE, FORMULAS = "clubSandwich", "clubSandwich's formulas"
 ORACLES = pytest.mark.parametrize("answer", nested.fits("robust"), ids=lambda a: f"{a['label']}-{a['cluster']}")
 
 
@@ -26,12 +28,15 @@ def test_oracle(answer, kind):
     labels = frame[answer["cluster"]]
     table = dl.robust_coefficients(fit, kind, cluster=labels)
     assert table["term"].to_list() == answer["terms"]
-    want = answer[kind]
-    assert dict(zip(table["term"], table["std_error"], strict=True)) == pytest.approx(want["std_error"], rel=1e-7)
-    assert dict(zip(table["term"], table["df"], strict=True)) == pytest.approx(want["df"], rel=1e-7)
-    covariance = np.array(want["covariance"])
+    for oracle, want in ((FORMULAS, answer[kind]), (PACKAGE, answer["club_sandwich"][kind])):
+        for row in table.to_dicts():
+            for column, quantity in (("std_error", "standard errors"), ("df", "df")):
+                deviation = abs(row[column] / want[column][row["term"]] - 1.0)
+                agree(oracle, f"{kind} {quantity}, relative", deviation, 1e-7)
+    covariance = np.array(answer[kind]["covariance"])
     scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
-    assert np.abs(dl.robust_covariance(fit, kind, labels) - covariance).max() < 1e-7 * scale.max()
+    deviation = np.abs(dl.robust_covariance(fit, kind, labels) - covariance) / scale
+    agree(FORMULAS, f"{kind} covariances / SEs", deviation.max(), 1e-7)
     if answer["cluster"] == fit.design.groupings[-1].name:
         by_name = dl.robust_coefficients(fit, kind, cluster=answer["cluster"])
         assert by_name.equals(dl.robust_coefficients(fit, kind))
@@ -53,6 +58,30 @@ def test_intervals_and_tests_are_students():
         low, high = stats.t.interval(0.9, row["df"], row["estimate"], row["std_error"])
         assert (row["conf_low"], row["conf_high"]) == pytest.approx((low, high))
     np.testing.assert_array_equal(table["estimate"], usual["estimate"])
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR2"])
+def test_the_table_of_coefficients_takes_them_too(kind):
+    from scipy import stats
+
+    frame = sessions()
+    fit = dl.fit("y ~ s + (1 | dyad)", frame)
+    asked = {"cluster": frame["clinic"], "level": 0.9}
+    table = dl.coefficients(fit, robust=kind, **asked)
+    assert table.equals(dl.robust_coefficients(fit, kind, **asked))
+    assert dl.coefficients(fit, robust=kind).equals(dl.robust_coefficients(fit, kind, cluster="dyad"))
+    large = dl.coefficients(fit, "normal", robust=kind, **asked)
+    assert large["std_error"].equals(table["std_error"])
+    assert large["df"].is_infinite().all()
+    np.testing.assert_allclose(large["p_value"], 2 * stats.norm.sf(np.abs(table["statistic"])), rtol=1e-12)
+    for question, words in (
+        ({"robust": kind, "df": "kenward-roger"}, "adjusts the model's own standard errors"),
+        ({"robust": "CR1"}, "'CR1' is not known"),
+        ({"robust": kind, "df": "satterthwait"}, "Did you mean 'satterthwaite'"),
+        ({"cluster": frame["clinic"]}, "Clusters belong to robust standard errors"),
+    ):
+        with pytest.raises(PlanError, match=words):
+            dl.coefficients(fit, **question)
 
 
 def sessions() -> pl.DataFrame:
@@ -170,19 +199,19 @@ def test_what_is_refused():
     three = dl.fit("y ~ s + (1 | dyad) + (1 | clinic)", frame)
     with pytest.raises(PlanError, match="'CR1' is not known"):
         dl.robust_covariance(two, "CR1")
-    with pytest.raises(DataError, match="Rows of one clinic lie in more than one dyad"):
+    with pytest.raises(PlanError, match="Groups of 'dyad' are not independent within clinic"):
         dl.robust_covariance(three, "CR2", "dyad")
     with pytest.raises(PlanError, match="no random effects of 'clinic'"):
         dl.robust_covariance(two, "CR2", "clinic")
-    with pytest.raises(DataError, match=r"Rows of one dyad lie in more than one cluster \(row \d+\)"):
+    with pytest.raises(DataError, match=r"Rows of one dyad have different labels \(row \d+\)"):
         dl.robust_covariance(two, "CR2", frame["s"])
-    with pytest.raises(DataError, match=f"have 3 labels, but the fitted frame has {frame.height} rows"):
+    with pytest.raises(DataError, match=f"There are 3 labels, but the fitted frame has {frame.height} rows"):
         dl.robust_covariance(two, "CR2", [1, 2, 3])
     with pytest.raises(FitError, match="one cluster"):
         dl.robust_covariance(two, "CR2", np.ones(frame.height))
     hole = frame["clinic"].to_list()
     hole[3] = None
-    with pytest.raises(DataError, match=r"1 rows that were fitted have no cluster \(row 4\)"):
+    with pytest.raises(DataError, match=r"1 rows that were fitted have no label \(row 4\)"):
         dl.robust_covariance(two, "CR2", hole)
     with pytest.raises(PlanError, match="confidence level"):
         dl.robust_coefficients(two, level=95)

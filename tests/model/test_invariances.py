@@ -32,13 +32,13 @@ models = st.sampled_from(sorted(MODELS))
 
 
 def study(seed: int) -> pl.DataFrame:
-    """Eight therapists with three dyads each, unbalanced, every variance well inside."""
+    """Eight therapists with six dyads each, unbalanced, every variance well inside: no fit needs all starts."""
     rng = np.random.default_rng(seed)
-    h = np.repeat(np.arange(8), 3)
-    d = np.repeat(np.arange(24), 7)
-    t = np.tile(np.arange(7.0), 24)
-    x = rng.normal(size=24)
-    b, u = rng.normal(size=(24, 2)) @ [[1.5, 0.1], [0.0, 0.5]], rng.normal(size=(8, 2)) @ [[1.0, 0.1], [0.0, 0.3]]
+    h = np.repeat(np.arange(8), 6)
+    d = np.repeat(np.arange(48), 7)
+    t = np.tile(np.arange(7.0), 48)
+    x = rng.normal(size=48)
+    b, u = rng.normal(size=(48, 2)) @ [[1.5, 0.1], [0.0, 0.5]], rng.normal(size=(8, 2)) @ [[1.0, 0.1], [0.0, 0.3]]
     common = b[d, 0] + u[h[d], 0] + (b[d, 1] + u[h[d], 1]) * t
     noise = rng.normal(size=(2, d.size))
     frame = pl.DataFrame(
@@ -49,7 +49,7 @@ def study(seed: int) -> pl.DataFrame:
             "occasion": t,
             "x": x[d],
             "y": 5 - t + x[d] + common + noise[0],
-            "y2": 6 - 0.5 * t + 0.6 * common + 0.4 * noise[0] + 0.8 * noise[1] + rng.normal(size=24)[d],
+            "y2": 6 - 0.5 * t + 0.6 * common + 0.4 * noise[0] + 0.8 * noise[1] + rng.normal(size=48)[d],
         }
     )
     return frame.filter(pl.Series(rng.random(d.size) > 0.12))

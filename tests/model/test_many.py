@@ -5,6 +5,8 @@ The full run, 1,000 data sets against random restarts and lme4, is ``make certif
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -27,10 +29,15 @@ def arrays(one: seed_shaped.Simulated, terms: list[str]):
     return one.frame["y"].to_numpy(), X, blocks
 
 
+@cache
+def fitted(number: int) -> tuple[seed_shaped.Simulated, dl.Fit]:
+    one = seed_shaped.data_set(number, dyads=9, sessions=5)
+    return one, dl.fit(one.formula, one.frame, method=one.method)
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_criterion_is_not_above_the_referees_optimum(number):
-    one = seed_shaped.data_set(number, dyads=9, sessions=5)
-    fit = dl.fit(one.formula, one.frame, method=one.method)
+    one, fit = fitted(number)
     assert fit.converged
     y, X, blocks = arrays(one, list(dl.coefficients(fit)["term"]))
     best = referee.optimum(y, X, blocks, one.method, starts=2, seed=number)
@@ -41,6 +48,5 @@ def test_criterion_is_not_above_the_referees_optimum(number):
 
 
 def test_a_good_share_is_on_the_boundary():
-    small = [seed_shaped.data_set(number, dyads=9, sessions=5) for number in NUMBERS]
-    singular = sum(dl.fit(one.formula, one.frame, method=one.method).singular for one in small)
+    singular = sum(fitted(number)[1].singular for number in NUMBERS)
     assert 8 <= singular <= 22

@@ -2,7 +2,8 @@
 # explained variance -> modes.json, influence.json, comparison.json, explained.json
 suppressPackageStartupMessages({library(lme4); library(lmerTest)})
 source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1])), "start.R"))
-record <- function(topic, fits) write_json17(list(versions = versions_of("lme4"), fits = fits), file.path(here, paste0(topic, ".json")))
+record <- function(topic, fits, ...)
+  write_json17(list(versions = versions_of("lme4", ...), fits = fits), file.path(here, paste0(topic, ".json")))
 criterion_of <- function(fit) getME(fit, "devcomp")$cmp[[if (isREML(fit)) "REML" else "dev"]]
 
 # -- conditional modes: SDs given the estimated variances and fixed effects, as lme4's condVar and SAS's do not add ---
@@ -80,7 +81,8 @@ record("comparison", c(
     independent("serial", "y ~ t + (t | dyad)", method), independent("serial_uneven", "y ~ time + (time | dyad)", method),
     independent("serial_nested", "y ~ t + (t | dyad) + (1 | therapist)", method), independent("raters", four, method))), recursive = FALSE)))
 
-# -- explained variance: Nakagawa and Schielzeth (2013), slopes as Johnson (2014): mean of diag(Z G Z') -------------------
+# -- explained variance: Nakagawa and Schielzeth (2013), slopes as Johnson (2014): mean of diag(Z G Z') (`source`: formula);
+#    `performance`: what that package's r2_nakagawa and icc answer --------------------------------------------------------
 explained <- function(name, formula) {
   fit <- surely_fit(formula, stored(name))
   X <- getME(fit, "X")
@@ -95,12 +97,16 @@ explained <- function(name, formula) {
   whole <- sigma(fit)^2 * sum((getME(fit, "Lambdat") %*% getME(fit, "Zt"))^2) / nrow(X)
   stopifnot(abs(whole / sum(random) - 1) < 1e-10)
   total <- fixed + sum(random) + sigma(fit)^2
+  own <- quiet(performance::r2_nakagawa(fit))
+  shares <- quiet(performance::icc(fit))
   list(data = name, formula = formula, method = "REML", variance_fixed = fixed, variance_random = as.list(random),
        variance_residual = sigma(fit)^2, r2_marginal = fixed / total, r2_conditional = (fixed + sum(random)) / total,
        icc_adjusted = sum(random) / (sum(random) + sigma(fit)^2), icc_unadjusted = sum(random) / total,
-       icc_by_group = as.list(random / (sum(random) + sigma(fit)^2)), source = "formula")
+       icc_by_group = as.list(random / (sum(random) + sigma(fit)^2)), source = "formula",
+       performance = list(r2_marginal = unname(own$R2_marginal), r2_conditional = unname(own$R2_conditional),
+                          icc_adjusted = unname(shares$ICC_adjusted), icc_unadjusted = unname(shares$ICC_unadjusted)))
 }
 record("explained", list(
   explained("balanced", "y ~ t + (1 | g)"), explained("balanced", "y ~ 1 + (1 | g)"), explained("uneven", "y ~ t + (t | g)"),
   explained("arms", "y ~ t * arm + (t | g)"), explained("therapists", "y ~ 1 + (1 | dyad) + (1 | therapist)"),
-  explained("therapists", "y ~ t * x + (t | dyad) + (1 | therapist)"), explained("therapist_slopes", "y ~ t * x + exper + (t | therapist/dyad)")))
+  explained("therapists", "y ~ t * x + (t | dyad) + (1 | therapist)"), explained("therapist_slopes", "y ~ t * x + exper + (t | therapist/dyad)")), "performance", "insight")

@@ -1,8 +1,9 @@
 # Cluster-robust covariances of lmer fits, CR0 and CR2 with Satterthwaite df -> robust.json
 #
 # By the formulas of Bell and McCaffrey (2002) and Pustejovsky and Tipton (2018, J. Bus. Econ. Stat. 36: 672-683), in
-# base R with full n x n matrices and V of the fit as working model: what clubSandwich's vcovCR and coef_test compute.
-suppressPackageStartupMessages({library(lme4); library(lmerTest)})
+# base R with full n x n matrices and V of the fit as working model (`source`: "formula"); `club_sandwich` beside them is
+# what clubSandwich's own vcovCR and coef_test answer.
+suppressPackageStartupMessages({library(lme4); library(lmerTest); library(clubSandwich)})
 source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1])), "start.R"))
 
 cases <- list(
@@ -46,6 +47,14 @@ sandwich <- function(fit, cluster, kind) {
   list(covariance = rows_of(robust), std_error = named(sqrt(diag(robust)), terms), df = named(df, terms))
 }
 
+# the package itself
+club_sandwich <- function(fit, cluster, kind) {
+  robust <- quiet(vcovCR(fit, cluster = cluster, type = kind))
+  tests <- quiet(coef_test(fit, vcov = robust, test = "Satterthwaite"))
+  terms <- names(fixef(fit))
+  list(std_error = named(tests$SE, terms), df = named(tests$df_Satt, terms))
+}
+
 answers <- list()
 for (case in cases) {
   data <- stored(case[[1]])
@@ -54,10 +63,11 @@ for (case in cases) {
     a <- list(data = case[[1]], formula = case[[2]], method = "REML", cluster = by, terms = as.list(names(fixef(fit))),
               random = random_blocks(fit), theta = as.list(unname(getME(fit, "theta"))), sigma = sigma(fit),
               beta = named(fixef(fit), names(fixef(fit))), CR0 = sandwich(fit, data[[by]], "CR0"),
-              CR2 = sandwich(fit, data[[by]], "CR2"), source = "formula")
+              CR2 = sandwich(fit, data[[by]], "CR2"), source = "formula",
+              club_sandwich = list(CR0 = club_sandwich(fit, data[[by]], "CR0"), CR2 = club_sandwich(fit, data[[by]], "CR2")))
     message(sprintf("%-16s %-50s %-9s %s  df %s", a$data, a$formula, by, paste(format(unlist(a$CR2$std_error), digits = 4), collapse = " "),
                     paste(format(unlist(a$CR2$df), digits = 4), collapse = " ")))
     answers[[length(answers) + 1]] <- a
   }
 }
-write_json17(list(versions = versions_of("lme4"), fits = answers), file.path(here, "robust.json"))
+write_json17(list(versions = versions_of("lme4", "clubSandwich"), fits = answers), file.path(here, "robust.json"))

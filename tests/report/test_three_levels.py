@@ -20,7 +20,7 @@ from dyadline.studies.levels import SCHEMA
 TEST = {
     "model": 1, "effect": "intercept", "method": "REML", "n_rows": 1071, "n_dyads": 94, "n_therapists": 33,
     "criterion_without": 6850.72, "criterion_with": 6840.17, "statistic": 10.55,
-    "distribution": "0.5·χ²(0) + 0.5·χ²(1)", "p_value": 0.00058, "variance": 56.2, "icc": 0.304,
+    "distribution": "0.5·χ²(0) + 0.5·χ²(1)", "p_value": 0.00058, "doubt": "", "variance": 56.2, "icc": 0.304,
     "levels_asked": "auto", "levels_used": 3, "reason": "Therapists' intercepts and slopes differ on the 5% level.",
 }  # fmt: skip
 SLOPE = {
@@ -90,6 +90,9 @@ def test_words_say_what_was_decided_and_why():
         "All models have two levels: sessions in dyads. The variance is zero. Three levels were tried"
     )
     assert "p\u00a0> .999" in fallen
+    doubtful = said(levels_words(level_rows({"doubt": "approximate: a"}, {**SLOPE, "doubt": "approximate: b"})).parts)
+    assert "(test correct on the boundary; approximate: a)" in doubtful
+    assert doubtful.endswith("p\u00a0< .001 (approximate: b).")
     none = dict.fromkeys(("statistic", "p_value", "icc", "n_dyads", "n_therapists"))
     assert said(levels_words(level_rows({**none, "levels_used": 2, "reason": "Not so."})).parts).endswith(
         "dyads. Not so."

@@ -72,6 +72,15 @@ def test_no_difference_at_all_has_p_one():
     assert (test["n_dyads"], test["n_therapists"]) == (96, 34)
 
 
+def test_a_test_on_a_boundary_is_called_approximate():
+    """Therapists' slopes are asked of a model whose therapists have no variance."""
+    result = dl.run(changed("study1", levels="auto", therapist_slopes=True, run=[1]), twin_data("study1"))
+    intercept, slope = result.tables["level_test"].to_dicts()
+    assert (intercept["doubt"], slope["doubt"]) == ("", "approximate: the smaller model lies on a boundary itself")
+    assert slope["distribution"] == "0.5·χ²(1) + 0.5·χ²(2)"
+    assert f"χ²(2); {slope['doubt']})." in finding(result, "therapist-level-dropped").words
+
+
 def changed(study, **models):
     content = twin_plan(study).model_dump(exclude_none=True)
     return make_plan({**content, "models": models})
@@ -169,10 +178,11 @@ def test_a_therapist_for_every_dyad_cannot_be_told_from_it():
 
 def test_what_a_fit_decided_about_repeated_labels_is_a_finding():
     result = dl.run(changed("study1", levels=3, run=[1, 2]), therapists_differ())
-    data = _rows(therapists_differ()).with_columns(dyad=pl.col("dyad").str.slice(3))  # numbered anew, as it were
+    rows = _rows(therapists_differ())
+    data = rows.with_columns(dyad=pl.col("dyad").str.slice(3))  # numbered anew, as it were
     fitted = dl.fit("outcome ~ time + (time | dyad) + (1 | therapist)", data)
     models = OutcomeModels(
-        frame=data, levels=choose_levels(data, plan(levels=3)), numbers=(1, 2), fits=(fitted, fitted), common=(fitted,)
+        frame=data, levels=choose_levels(rows, plan(levels=3)), numbers=(1, 2), fits=(fitted, fitted), common=(fitted,)
     )
     found = traps(result.dataset, result.scoring, models, result.tables, changed("study1", levels=3, run=[1, 2]))
     assert [f.code for f in found].count("labels-repeat-across-groups") == 1

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from dyadline.engine.boundary import descent, made_singular, on_boundary
 from dyadline.engine.covariance import Structure
 from dyadline.engine.descent import Ends, Mask, descend, factors, free_entries
 from dyadline.engine.forms import Rows
@@ -29,16 +30,7 @@ from dyadline.engine.replicates import (
 from dyadline.engine.shared import Centred, Shared, centred, shared
 from dyadline.engine.simultaneous import first_estimates
 from dyadline.engine.solutions import Solutions
-from dyadline.engine.solve import (
-    FEW,
-    NO_RESIDUAL,
-    TIE,
-    Problem,
-    blocks_of,
-    on_boundary,
-    shapes,
-    still,
-)
+from dyadline.engine.solve import FEW, NO_RESIDUAL, TIE, Problem, shapes
 
 AT_ONCE = 128
 """Replicates that are worked on together, at most."""
@@ -175,7 +167,7 @@ def _settle(result: Solutions, problem: Problem, common: Shared, waiting: Waitin
     result.write(numbers[near], common, ends[near])
     for i in edge:
         result.singular[numbers[i]] = True
-        result.converged[numbers[i]] &= _descent(structure, ends.theta[i], ends.gradient[i]) >= -1e-4
+        result.converged[numbers[i]] &= descent(structure, ends.theta[i], ends.gradient[i]) >= -1e-4
     for i in np.setdiff1d(np.arange(known.size), near).tolist():
         result.write_alone(int(numbers[i]), problem, with_response(problem.moments, known, i))
 
@@ -198,25 +190,6 @@ def _snap(ends: Ends, edge: Index, common: Shared, responses: Centred, structure
     """A D that is singular but for rounding is made exactly so, unless that costs anything."""
     if not edge.size:
         return
-    points = []
-    for theta in ends.theta[edge]:
-        relative = [np.zeros((level.size, level.size)) for level in structure.levels]
-        for number, block, values, vectors in blocks_of(structure, theta):
-            relative[number][block, block] = (vectors * np.where(still(values), 0.0, values)) @ vectors.T
-        point = structure.theta(relative)
-        point[np.abs(point) < 1e-12] = 0.0
-        points.append(point)
-    other = descend(common, responses, np.stack(points))
+    other = descend(common, responses, np.stack([made_singular(structure, theta) for theta in ends.theta[edge]]))
     which = np.flatnonzero(other.arrived & (other.value <= ends.value[edge] + TIE))
     ends.take(edge[which], other, which)
-
-
-def _descent(structure: Structure, theta: Array, gradient: Array) -> float:
-    """Smallest eigenvalue of the gradient in D where D is null, as in `Solution`."""
-    smallest = np.inf
-    for number, block, values, vectors in blocks_of(structure, theta):
-        null = vectors[:, still(values)]
-        if null.size:
-            matrix = structure.levels[number].gradient_matrix(gradient)[block, block]
-            smallest = min(smallest, float(np.linalg.eigvalsh(null.T @ matrix @ null)[0]))
-    return smallest

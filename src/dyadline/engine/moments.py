@@ -354,20 +354,25 @@ def _same_designs(gram: Array, cross: Array | None = None) -> tuple[Index, Index
 def summed_outer_products(lines: Array, cell: Index, cells: int) -> Array:
     """Σ over the dyads of a cell of `b[r] ⊗ b[s]`, made symmetric, as (cells · pairs, column pairs)."""
     groups, q, width = lines.shape
-    r, s = lower(q)
-    c, d = lower(width)
+    pairs, column_pairs = len(lower(q)[0]), len(lower(width)[0])
     order = np.argsort(cell, kind="stable")
     sorted_cells = cell[order]
-    result = np.zeros((cells, len(r), len(c)))
-    step = max(1, CHUNK // (8 * len(r) * len(c)))
+    result = np.zeros((cells, pairs * column_pairs))
+    step = max(1, CHUNK // (8 * pairs * column_pairs))
     for begin in range(0, groups, step):
-        a = lines[order[begin : begin + step]]
-        left, right = a[:, r][:, :, c], a[:, s][:, :, d]
-        outer = left * right
-        off = r != s  # an off-diagonal weight stands for both (r, s) and (s, r)
-        if off.any():
-            outer[:, off] += a[:, r[off]][:, :, d] * a[:, s[off]][:, :, c]
+        outer = outer_products(lines[order[begin : begin + step]])
         here = sorted_cells[begin : begin + step]
         starts = np.flatnonzero(np.r_[True, here[1:] != here[:-1]])
         result[here[starts]] += np.add.reduceat(outer, starts, axis=0)
-    return result.reshape(cells * len(r), len(c))
+    return result.reshape(cells * pairs, column_pairs)
+
+
+def outer_products(lines: Array) -> Array:
+    """`b[r] ⊗ b[s]`, made symmetric, of each dyad, packed as in `Moments.packed`, (J, pairs · column pairs)."""
+    r, s = lower(lines.shape[1])
+    c, d = lower(lines.shape[2])
+    outer = lines[:, r][:, :, c] * lines[:, s][:, :, d]
+    off = r != s  # an off-diagonal weight stands for both (r, s) and (s, r)
+    if off.any():
+        outer[:, off] += lines[:, r[off]][:, :, d] * lines[:, s[off]][:, :, c]
+    return outer.reshape(len(lines), len(r) * len(c))

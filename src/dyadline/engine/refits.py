@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dyadline.engine.boundary import BOUNDARY
 from dyadline.engine.covariance import Structure
-from dyadline.engine.moments import Array, Index, Moments, lower
+from dyadline.engine.moments import Array, Index, Moments, lower, summed_outer_products
 from dyadline.engine.optima import Mask, Optima, Whole, derivatives, newton, optima
-from dyadline.engine.solve import BOUNDARY
-from dyadline.engine.without import outer_products
 
 STEPS = 8
 
@@ -84,9 +83,7 @@ def by_design(moments: Moments) -> Moments | None:
     cells, columns = len(moments.gram), len(lower(moments.n_random)[0]) * len(lower(len(moments.total))[0])
     if cells * columns > AT_ONCE:
         return None
-    summed = np.zeros((cells, columns))
-    np.add.at(summed, moments.cell, outer_products(moments.lines))
-    return replace(moments, packed=summed.reshape(cells * len(lower(moments.n_random)[0]), -1))
+    return replace(moments, packed=summed_outer_products(moments.lines, moments.cell, cells))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

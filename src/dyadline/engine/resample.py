@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dyadline.engine.counts import counted, estimable, form_weights, gap_weights
 from dyadline.engine.forms import Form, Forms, Rows, SerialRows
-from dyadline.engine.moments import Array, Index, Moments, Upper, fitted_rows, lower, summed_outer_products
-from dyadline.engine.residual import Autoregressive, CompoundSymmetry, Independent, Pairs, Residual, UnequalVariances
+from dyadline.engine.moments import Array, Index, Moments, Upper, fitted_rows, lower, outer_products
 from dyadline.engine.solve import Problem
 
 PACKED_AT_ONCE = 256 * 2**20
@@ -100,21 +100,12 @@ def shares(rows: Rows, lines: Array, forms: Sequence[Form] = ()) -> Array:
     products = [
         _products(a, b, starts) for a, b in ((columns, columns), (left, left), *((columns, w) for w in weighted))
     ]
-    return np.concatenate([sizes[:, None], *products, *(_weight(form, starts)[:, None] for form in forms)], axis=1)
+    return np.concatenate([sizes[:, None], *products, form_weights(forms, starts)], axis=1)
 
 
 def _products(one: Array, other: Array, starts: Index) -> Array:
     parts = [np.add.reduceat(one[:, r, None] * other[:, : r + 1], starts, axis=0) for r in range(one.shape[1])]
     return np.concatenate(parts, axis=1)
-
-
-def _weight(form: Form, starts: Index) -> Array:
-    """Sum of a form's weights in each dyad: of its rows, of its links, or its own."""
-    result = np.zeros(len(starts)) if form.block is None else form.block.copy()
-    for weights in (form.diagonal, form.link):
-        if weights is not None:
-            result += np.add.reduceat(weights, starts)
-    return result
 
 
 def resamples(problem: Problem, sums: Array, draws: Sequence[Draw], multiplicities: Array) -> Iterator[Problem | None]:
@@ -148,8 +139,7 @@ def _packed(moments: Moments, shape: tuple[int, ...], multiplicities: Array) -> 
     order = np.argsort(moments.cell, kind="stable")
     for begin in range(0, len(order), DYADS_AT_ONCE):
         dyads = order[begin : begin + DYADS_AT_ONCE]
-        outer = summed_outer_products(moments.lines[dyads], np.arange(len(dyads)), len(dyads))
-        outer = outer.reshape(len(dyads), -1)
+        outer = outer_products(moments.lines[dyads])
         cell, weights = moments.cell[dyads], multiplicities[:, dyads]
         heads = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1], True])
         for first, last in zip(heads[:-1].tolist(), heads[1:].tolist(), strict=True):
@@ -178,10 +168,9 @@ def _resampled(problem: Problem, sums: Array, draw: Draw, packed: Array | None) 
         )
     elif moments.forms is not None:
         forms = _serial_rows(moments.forms, draw.dyads, unit)
-        weights = np.zeros(int(moments.forms.gap.max()) + 1)
-        np.add.at(weights, forms.gap[forms.gap >= 0], 1.0)
-    residual = _recounted(structure.residual, weights)
-    if residual is None:
+        weights = gap_weights(structure.residual, forms.gap)
+    residual = counted(structure.residual, weights)
+    if not estimable(residual):
         return None
     cell = moments.cell[draw.dyads]
     found = Moments(
@@ -206,7 +195,7 @@ def _parted(sums: Array, width: int) -> tuple[int, Array, Array, Array, Array]:
     end = 1 + (2 + count) * len(r)
     full = np.empty((2 + count, width, width))
     full[:, r, c] = full[:, c, r] = sums[1:end].reshape(2 + count, -1)
-    return round(float(sums[0])), full[0], full[1], full[2:], np.rint(sums[end:])
+    return round(float(sums[0])), full[0], full[1], full[2:], sums[end:]
 
 
 def _estimable(gram: Array) -> bool:
@@ -219,24 +208,6 @@ def _estimable(gram: Array) -> bool:
     except np.linalg.LinAlgError:
         return False
     return bool(np.diag(root).min() ** 2 > INESTIMABLE)
-
-
-def _recounted(residual: Residual, weights: Array) -> Residual | None:
-    """The residual structure of the drawn rows, its parameters as before; ``None`` if rows for one are missing."""
-    counts = tuple(weights.astype(int).tolist())
-    if isinstance(residual, Independent):
-        return residual
-    if isinstance(residual, Pairs):
-        return replace(residual, n_pairs=counts[0], n_second=counts[4]) if counts[0] else None
-    if isinstance(residual, UnequalVariances):
-        return replace(residual, counts=counts) if all(counts) else None
-    if isinstance(residual, Autoregressive):
-        counts = counts[-len(residual.gaps) :]
-    elif isinstance(residual, CompoundSymmetry):
-        counts = counts[1:]
-    else:
-        raise TypeError(f"residuals of kind {type(residual).__name__} cannot be drawn")
-    return replace(residual, counts=counts) if any(counts) else None
 
 
 def _upper(upper: Upper, unit: Index, above: Index) -> Upper:

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dyadline.engine.boundary import descent, made_singular, on_boundary
 from dyadline.engine.covariance import Level, Structure
 from dyadline.engine.criterion import Evaluation, Method, evaluate
 from dyadline.engine.moments import Array, Moments, centred, pseudo_inverse
 from dyadline.engine.optimize import Function, Minimum, minimise
 from dyadline.errors import FitError
-
-BOUNDARY = 1e-5
-"""A direction of random effects whose relative SD is below this is on the boundary: it does not vary."""
 
 TIE = 1e-9
 """Criteria that differ by less are the same."""
@@ -83,6 +80,45 @@ class Solution:
         return self.minimum.certified and self.descent >= -1e-4
 
 
+class Goal:
+    """What is minimised, and what an end of it means."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.structure, self.method = problem.structure, problem.method
+        self.moments = centred(problem.moments)
+        self._latest: dict[bytes, Evaluation] = {}  # the optimum's pieces need not be computed again
+
+    def function(self, theta: Array) -> tuple[float, Array, Array]:
+        """The criterion with gradient and Hessian in θ; infinite where it cannot be computed."""
+        refused = np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
+        if not np.abs(theta).max(initial=0.0) < FARTHEST:
+            return refused
+        try:
+            found = evaluate(self.moments, self.structure, theta)
+        except np.linalg.LinAlgError:
+            return refused
+        self._latest = {theta.tobytes(): found}
+        if not found.rss > 0.0 or not np.isfinite(found.log_v):
+            return refused
+        value, gradient, hessian = found.profiled(self.method)
+        return value, *self.structure.pull_back(theta, gradient, hessian)
+
+    def solution(self, ended: Minimum, starts: int) -> Solution:
+        """The solution that an end is, with its certificate."""
+        point = ended.point
+        found = self._latest.get(point.tobytes()) or evaluate(self.moments, self.structure, point)
+        singular = on_boundary(self.structure, point)
+        return Solution(
+            theta=point,
+            relative=self.structure.relative(point),
+            evaluation=found,
+            minimum=ended,
+            descent=descent(self.structure, point, found.profiled(self.method)[1]) if singular else np.inf,
+            singular=singular,
+            starts=starts,
+        )
+
+
 def solve(problem: Problem, start: Array | None = None) -> Solution:
     """Find the best D, from a moment estimate first, from other starts where the end is not plain.
 
@@ -98,25 +134,9 @@ def solve(problem: Problem, start: Array | None = None) -> Solution:
     FitError
         If the rows leave no residual variation.
     """
-    moments, structure, method = centred(problem.moments), problem.structure, problem.method
-
-    latest: dict[bytes, Evaluation] = {}  # the optimum's pieces need not be computed again
-
-    def function(theta: Array) -> tuple[float, Array, Array]:
-        refused = np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
-        if not np.abs(theta).max(initial=0.0) < FARTHEST:
-            return refused
-        try:
-            found = evaluate(moments, structure, theta)
-        except np.linalg.LinAlgError:
-            return refused
-        latest.clear()
-        latest[theta.tobytes()] = found
-        if not found.rss > 0.0 or not np.isfinite(found.log_v):
-            return refused
-        value, gradient, hessian = found.profiled(method)
-        return value, *structure.pull_back(theta, gradient, hessian)
-
+    moments, structure = problem.moments, problem.structure
+    goal = Goal(problem)
+    function = goal.function
     _refuse_no_variation(problem)
     guesses = _guesses(problem)
     if start is not None:
@@ -139,18 +159,9 @@ def solve(problem: Problem, start: Array | None = None) -> Solution:
         longer = minimise(function, best.point, limit=LONGER)
         best = longer if _better(longer, best) or (longer.certified and longer.value <= best.value) else best
     best = _snapped(structure, function, best)
-    evaluation = latest.get(best.point.tobytes()) or evaluate(moments, structure, best.point)
-    _refuse_no_residual(problem, evaluation)
-    singular = on_boundary(structure, best.point)
-    return Solution(
-        theta=best.point,
-        relative=structure.relative(best.point),
-        evaluation=evaluation,
-        minimum=best,
-        descent=_descent(structure, best.point, evaluation, method) if singular else np.inf,
-        singular=singular,
-        starts=tried,
-    )
+    found = goal.solution(best, starts=tried)
+    _refuse_no_residual(problem, found.evaluation)
+    return found
 
 
 def _better(one: Minimum, other: Minimum) -> bool:
@@ -231,52 +242,12 @@ def _moment_estimate(problem: Problem) -> Array:
     return np.asarray((vectors * np.maximum(values, floor)) @ vectors.T)
 
 
-Block = tuple[int, slice, Array, Array]
-"""Level, place in its D, eigenvalues and eigenvectors of an unstructured block."""
-
-
-def blocks_of(structure: Structure, theta: Array) -> Iterator[Block]:
-    for number, (level, relative) in enumerate(zip(structure.levels, structure.relative(theta), strict=True)):
-        start = 0
-        for size in level.blocks:
-            block = slice(start, start + size)
-            values, vectors = np.linalg.eigh(relative[block, block])
-            yield number, block, values, vectors
-            start += size
-
-
-def still(values: Array) -> NDArray[np.bool_]:
-    """Directions that do not vary, judged by their relative variances."""
-    return np.asarray(values < BOUNDARY**2 * max(1.0, float(values[-1])))
-
-
-def on_boundary(structure: Structure, theta: Array) -> bool:
-    return any(bool(still(values).any()) for _, _, values, _ in blocks_of(structure, theta))
-
-
 def _snapped(structure: Structure, function: Function, found: Minimum) -> Minimum:
     """A D that is singular but for rounding is made exactly so, unless that costs anything."""
     if not on_boundary(structure, found.point):
         return found
-    relative = [np.zeros((level.size, level.size)) for level in structure.levels]
-    for number, block, values, vectors in blocks_of(structure, found.point):
-        relative[number][block, block] = (vectors * np.where(still(values), 0.0, values)) @ vectors.T
-    theta = structure.theta(relative, found.point[: structure.residual.size])
-    theta[np.abs(theta) < 1e-12] = 0.0
-    ended = minimise(function, theta, limit=20)
+    ended = minimise(function, made_singular(structure, found.point), limit=20)
     return ended if ended.value <= found.value + TIE else found
-
-
-def _descent(structure: Structure, theta: Array, evaluation: Evaluation, method: Method) -> float:
-    """Smallest eigenvalue of the gradient in D on the null space of D (Karush–Kuhn–Tucker: ≥ 0)."""
-    gradient = evaluation.profiled(method)[1]
-    smallest = np.inf
-    for number, block, values, vectors in blocks_of(structure, theta):
-        null = vectors[:, still(values)]
-        if null.size:
-            matrix = structure.levels[number].gradient_matrix(gradient[structure.parts[number]])
-            smallest = min(smallest, float(np.linalg.eigvalsh(null.T @ matrix[block, block] @ null)[0]))
-    return smallest
 
 
 def _refuse_no_variation(problem: Problem) -> None:

@@ -6,17 +6,13 @@ rows that go. A refit from the optimum of all rows then takes two or three evalu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 
-from dyadline.engine.criterion import Evaluation, evaluate
-from dyadline.engine.forms import Form, Forms, Rows, SerialRows
-from dyadline.engine.moments import Array, Index, Moments, Upper, lower
+from dyadline.engine.boundary import on_boundary
+from dyadline.engine.forms import Forms, Rows, SerialRows
+from dyadline.engine.moments import Array, Index, Moments, Upper, outer_products
 from dyadline.engine.optimize import minimise
-from dyadline.engine.residual import Autoregressive, CompoundSymmetry, Pairs, Residual, UnequalVariances
-from dyadline.engine.solve import Problem, Solution, _descent, on_boundary, solve
+from dyadline.engine.solve import Goal, Problem, Solution, solve
 
 INESTIMABLE = 1e-9
 """Share of a column, not explained by the columns before it, below which a group's removal leaves it undetermined."""
@@ -52,16 +48,6 @@ def without(whole: Moments, part: Moments, groups: slice) -> Moments:
         upper=upper,
         forms=None if whole.forms is None else _forms_without(whole.forms, part.forms, groups, gone),
     )
-
-
-def outer_products(lines: Array) -> Array:
-    """`b[r] ⊗ b[s]`, made symmetric, of each dyad, packed as in `Moments.packed`, (J, pairs · column pairs)."""
-    r, s = lower(lines.shape[1])
-    c, d = lower(lines.shape[2])
-    outer = lines[:, r][:, :, c] * lines[:, s][:, :, d]
-    off = r != s
-    outer[:, off] += lines[:, r[off]][:, :, d] * lines[:, s[off]][:, :, c]
-    return outer.reshape(len(lines), -1)
 
 
 def _upper_without(whole: Moments, part: Moments, groups: slice) -> tuple[Upper, Index]:
@@ -123,45 +109,6 @@ def _forms_without(
     return Forms(inner=np.delete(whole.inner, groups, axis=1), upper=upper, total=whole.total - part.total, unit=number)
 
 
-def counted(residual: Residual, forms: Sequence[Form], gap: Index | None) -> Residual:
-    """The residual structure of some rows alone: the same parameters, log|R| of these rows.
-
-    Parameters
-    ----------
-    residual
-        Of all rows.
-    forms, gap
-        Of these rows; the gaps where they are too many for forms.
-    """
-    if isinstance(residual, Autoregressive):
-        if gap is not None:
-            counts = np.bincount(gap[gap >= 0], minlength=len(residual.gaps))
-        else:
-            links = [f.link for f in forms[1 + len(residual.gaps) :]]
-            counts = np.array([0 if link is None else round(float(link.sum())) for link in links])
-        return replace(residual, counts=tuple(counts.tolist()))
-    rows = [0 if f.diagonal is None else round(float(f.diagonal.sum())) for f in forms]
-    if isinstance(residual, UnequalVariances):
-        return UnequalVariances(tuple(rows))
-    if isinstance(residual, Pairs):
-        return Pairs(rows[0], rows[4])
-    if isinstance(residual, CompoundSymmetry):
-        blocks = [f.block for f in forms[1:]]
-        return replace(residual, counts=tuple(0 if b is None else round(float(b.sum())) for b in blocks))
-    return residual
-
-
-def uncounted(residual: Residual, part: Residual) -> Residual:
-    """The residual structure without some rows; its parameters keep their meaning."""
-    if isinstance(residual, Pairs) and isinstance(part, Pairs):
-        return Pairs(residual.n_pairs - part.n_pairs, residual.n_second - part.n_second)
-    if isinstance(residual, UnequalVariances | Autoregressive | CompoundSymmetry):
-        assert isinstance(part, type(residual))
-        left = tuple(a - b for a, b in zip(residual.counts, part.counts, strict=True))
-        return replace(residual, counts=left)
-    return residual
-
-
 def inestimable(whole: Array, rest: Array) -> Index:
     """Numbers of the fixed columns that the rows left do not determine, from `[X y]'[X y]` of all and of those left."""
     p = len(whole) - 1
@@ -185,36 +132,12 @@ def inestimable(whole: Array, rest: Array) -> Index:
 
 def refit(problem: Problem, start: Array) -> Solution:
     """The optimum from a start that is near it; from all starts if the way there does not end plainly."""
-    moments, structure, method = problem.moments, problem.structure, problem.method
-    latest: dict[bytes, Evaluation] = {}
-
-    def function(theta: Array) -> tuple[float, Array, Array]:
-        try:
-            found = evaluate(moments, structure, theta)
-        except np.linalg.LinAlgError:
-            return np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
-        if not found.rss > 0.0:
-            return np.inf, np.full_like(theta, np.inf), np.eye(len(theta))
-        latest.clear()
-        latest[theta.tobytes()] = found
-        value, gradient, hessian = found.profiled(method)
-        return value, *structure.pull_back(theta, gradient, hessian)
-
-    ended = minimise(function, start, limit=40)
+    goal = Goal(problem)
+    ended = minimise(goal.function, start, limit=40)
     if not np.isfinite(ended.value) or not ended.certified:
         return solve(problem)
-    evaluation = latest.get(ended.point.tobytes()) or evaluate(moments, structure, ended.point)
-    singular = on_boundary(structure, ended.point)
-    descent = _descent(structure, ended.point, evaluation, method) if singular else np.inf
+    found = goal.solution(ended, starts=1)
     # Near a boundary on which the start was not, the other starts have their say.
-    if singular and (descent < -1e-4 or not on_boundary(structure, start)):
+    if found.singular and (found.descent < -1e-4 or not on_boundary(problem.structure, start)):
         return solve(problem)
-    return Solution(
-        theta=ended.point,
-        relative=structure.relative(ended.point),
-        evaluation=evaluation,
-        minimum=ended,
-        descent=descent,
-        singular=singular,
-        starts=1,
-    )
+    return found

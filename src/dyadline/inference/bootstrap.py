@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,14 +10,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dyadline.data.frames import as_kind
-from dyadline.engine.descent import factors
 from dyadline.engine.moments import Array, Index
 from dyadline.engine.resample import Clusters, resamples, shares
-from dyadline.engine.residual import Autoregressive, CompoundSymmetry, Pairs
 from dyadline.engine.solve import Problem, Solution, solve
-from dyadline.errors import DataError, FitError, PlanError, did_you_mean
+from dyadline.errors import FitError, PlanError, did_you_mean
+from dyadline.inference.clusters import clusters
 from dyadline.inference.coefficients import check_level
-from dyadline.inference.variance import variance_components
+from dyadline.inference.variance import components_at, variance_components
 from dyadline.model.fit import Fit, estimates
 from dyadline.model.many import fit_many
 from dyadline.model.simulate import simulate_responses
@@ -134,7 +132,7 @@ def bootstrap(
     check_level(level)
     _check(kind, interval, replicates, seed, level)
     if kind == "case":
-        name, cluster = _clusters(fit, group)
+        name, cluster = clusters(fit, group)
         found = _case(fit, cluster, replicates, seed)
     elif group is None:
         name, found = None, _parametric(fit, replicates, seed)
@@ -176,16 +174,16 @@ def _parametric(fit: Fit, replicates: int, seed: int) -> _Replicates:
     theta, sigma = (np.concatenate([getattr(part, name) for part in parts]) for name in ("theta", "sigma"))
     return _Replicates(
         beta=np.concatenate([part.estimates for part in parts]),
-        components=_components(fit, theta, sigma),
+        components=components_at(fit, theta, sigma),
         converged=np.concatenate([part.converged for part in parts]),
         singular=np.concatenate([part.singular for part in parts]),
     )
 
 
 def _case(fit: Fit, cluster: Index, replicates: int, seed: int) -> _Replicates:
-    made, clusters = fit.design, Clusters.of(cluster)
+    made, together = fit.design, Clusters.of(cluster)
     problem = Problem(moments=made.moments, structure=made.structure, method=fit.method)
-    number, dyads = len(clusters.heads) - 1, len(cluster)
+    number, dyads = len(together.heads) - 1, len(cluster)
     theta = np.full((replicates, len(fit.solution.theta)), np.nan)
     sigma, beta = np.full(replicates, np.nan), np.full((replicates, len(made.terms)), np.nan)
     converged, singular = np.zeros(replicates, dtype=bool), np.zeros(replicates, dtype=bool)
@@ -195,7 +193,7 @@ def _case(fit: Fit, cluster: Index, replicates: int, seed: int) -> _Replicates:
     at_once = max(1, VALUES_AT_ONCE // dyads)
     for begin in range(0, replicates, at_once):
         here = seeds[begin : begin + at_once]
-        draws = [clusters.drawn(np.random.default_rng(one).integers(number, size=number)) for one in here]
+        draws = [together.drawn(np.random.default_rng(one).integers(number, size=number)) for one in here]
         multiplicities = np.stack([np.bincount(draw.dyads, minlength=dyads) for draw in draws]).astype(np.float64)
         sums = _sums(fit, multiplicities)
         for r, one in enumerate(resamples(problem, sums, draws, multiplicities), begin):
@@ -206,7 +204,7 @@ def _case(fit: Fit, cluster: Index, replicates: int, seed: int) -> _Replicates:
             sigma[r] = made.response_scale * np.sqrt(solution.evaluation.variance(fit.method))
             beta[r] = made.response_scale * (made.to_fixed @ solution.evaluation.beta)
     beta[:, list(made.constant)] += made.response_shift
-    components = _components(fit, theta, sigma)
+    components = components_at(fit, theta, sigma)
     return _Replicates(beta=beta, components=components, converged=converged, singular=singular)
 
 
@@ -229,24 +227,6 @@ def _solved(problem: Problem, start: Array | None) -> Solution | None:
         return solve(problem, start)
     except FitError:
         return None
-
-
-def _components(fit: Fit, theta: Array, sigma: Array) -> Array:
-    """Rows of the table of variance components at other parameters, (R, k)."""
-    made, residual = fit.design, fit.design.structure.residual
-    found = []
-    for grouping, level, part in zip(made.groupings, made.structure.levels, made.structure.parts, strict=True):
-        half = grouping.to_random @ factors(level, theta[:, part])
-        rows, columns = level.entries
-        found.append((half @ half.swapaxes(-1, -2))[:, rows, columns] * sigma[:, None] ** 2)
-    ratios = np.exp(theta[:, : max(0, len(made.residual.labels) - 1)])
-    found.append(sigma[:, None] ** 2 * np.concatenate([np.ones((len(theta), 1)), ratios], axis=1))
-    eta = theta[:, residual.size - 1] if residual.size else np.empty(0)
-    if isinstance(residual, Autoregressive | CompoundSymmetry):
-        found.append(np.array([[residual.correlation(float(one))] for one in eta]))
-    elif isinstance(residual, Pairs):
-        found.append(np.tanh(eta)[:, None])
-    return np.concatenate(found, axis=1)
 
 
 def _table(fit: Fit, found: _Replicates, interval: Interval, level: float) -> pl.DataFrame:
@@ -308,68 +288,3 @@ def _check(kind: str, interval: str, replicates: int, seed: int, level: float) -
             f"{replicates} replicates are too few for {interval} intervals at level {level:g}",
             way_out=f"Ask for at least {least}, better 500 or more",
         )
-
-
-def _clusters(fit: Fit, group: object) -> tuple[str, Index]:
-    """What is drawn, in words, and the cluster of each dyad of the design, (J,), from 0 without gaps."""
-    made = fit.design
-    names, source = [grouping.name for grouping in made.groupings], made.source
-    whole = np.arange(len(source.starts)) if source.unit is None else source.unit
-    if group is None or (isinstance(group, str) and group == names[-1]):
-        return names[-1], whole
-    if isinstance(group, str):
-        if group in names:
-            raise PlanError(
-                f"Groups of {group!r} are not independent within {names[-1]}, so they cannot be drawn by themselves",
-                way_out=f"Draw {names[-1]!r} with all that belongs to it",
-            )
-        raise PlanError(
-            f"The fit has no random effects of {group!r}",
-            way_out=f"Use {names[-1]!r}, or hand in a label per row, such as frame[{group!r}]",
-        )
-    codes = _codes(fit, group)
-    rows = np.repeat(whole, np.diff(np.append(source.starts, source.n)))
-    # Rows are sorted by the outermost grouping.
-    heads = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-    cut = np.flatnonzero(codes != codes[heads][rows])
-    if len(cut):
-        raise DataError(
-            f"Rows of one {names[-1]} have different labels",
-            where=f"row {source.row_numbers[cut[0]] % _height(fit) + 1}",
-            way_out=f"Every {names[-1]} must belong to one label as a whole",
-        )
-    found = np.unique(codes[source.starts], return_inverse=True)[1].ravel()
-    if not found.any():
-        raise FitError("All rows have one label, so there is nothing to draw", way_out="Draw smaller groups")
-    return group.name if isinstance(group, pl.Series) and group.name else "the given labels", found
-
-
-def _height(fit: Fit) -> int:
-    """Rows of the fitted frame; a joint model has each once per outcome."""
-    return (fit.design.source.n + fit.design.n_dropped) // max(1, len(fit.spec.responses))
-
-
-def _codes(fit: Fit, labels: object) -> Index:
-    """Number of each design row's label, (n,)."""
-    if not isinstance(labels, Iterable):
-        raise PlanError(
-            f"A group is a name or a label per row, not {labels!r}", way_out="Hand in a column of the fitted frame"
-        )
-    series = labels if isinstance(labels, pl.Series) else pl.Series(list(labels))
-    height, numbers = _height(fit), fit.design.source.row_numbers
-    if len(series) != height:
-        raise DataError(
-            f"There are {len(series)} labels, but the fitted frame has {height} rows",
-            way_out="Hand in one label for every row of that frame",
-        )
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-    text = series.cast(pl.String).gather(numbers % height)
-    missing = np.flatnonzero(text.is_null().to_numpy())
-    if len(missing):
-        raise DataError(
-            f"{len(missing)} rows that were fitted have no label",
-            where=f"row {numbers[missing[0]] % height + 1}",
-            way_out="Fill them in, or leave these rows out of the fit",
-        )
-    return np.unique(text.to_numpy().astype(str), return_inverse=True)[1].ravel()

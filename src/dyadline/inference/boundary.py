@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dyadline.engine.solve import still
+from dyadline.engine.boundary import still
 from dyadline.model.fit import Fit, random_covariance
 
 

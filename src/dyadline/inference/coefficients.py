@@ -17,7 +17,9 @@ from dyadline.model.fit import Fit
 DF = ("satterthwaite", "kenward-roger", "normal")
 
 
-def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) -> Any:
+def coefficients(
+    fit: Fit, df: str = "satterthwaite", *, robust: str | None = None, cluster: object = None, level: float = 0.95
+) -> Any:
     """Fixed effects with standard errors, tests and confidence intervals.
 
     Parameters
@@ -27,6 +29,9 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
     df
         ``"satterthwaite"``: t tests; ``"kenward-roger"``: t tests with adjusted standard errors, for REML fits;
         ``"normal"``: z tests (infinite df).
+    robust, cluster
+        ``"CR0"`` or ``"CR2"``: cluster-robust standard errors and their own Satterthwaite df, as
+        `robust_coefficients`, which also says what clusters are.
     level
         Of the confidence interval, between 0 and 1.
 
@@ -34,7 +39,24 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
     -------
     A frame of the kind that was fitted, one row per term:
     ``term, estimate, std_error, df, statistic, p_value, conf_low, conf_high``; p two-sided.
+
+    Raises
+    ------
+    PlanError
+        Unknown words, robust Kenward–Roger tests, clusters for tests that are not robust.
     """
+    if robust is not None:
+        from dyadline.inference.robust import robust_coefficients
+
+        check_df(df, DF)
+        if df == "kenward-roger":
+            raise PlanError(
+                "Kenward–Roger adjusts the model's own standard errors, not cluster-robust ones",
+                way_out="Leave out df: robust tests have Satterthwaite degrees of freedom of their own",
+            )
+        return robust_coefficients(fit, robust, cluster=cluster, df=df, level=level)
+    if cluster is not None:
+        raise PlanError("Clusters belong to robust standard errors", way_out='Add robust="CR2", or leave out cluster')
     terms = fit.design.terms
     table = pl.DataFrame({"term": list(terms), **tested(fit, np.eye(len(terms)), df, level)})
     return as_kind(table, fit.kind)
@@ -42,8 +64,6 @@ def coefficients(fit: Fit, df: str = "satterthwaite", *, level: float = 0.95) ->
 
 def tested(fit: Fit, contrasts: Array, df: str, level: float) -> dict[str, Array]:
     """The columns from ``estimate`` to ``conf_high`` for linear combinations of the coefficients, rows (m, p)."""
-    from scipy.special import ndtr, ndtri, stdtr, stdtrit
-
     check_df(df, DF)
     check_level(level)
     estimate = combined(fit, contrasts)
@@ -53,7 +73,13 @@ def tested(fit: Fit, contrasts: Array, df: str, level: float) -> dict[str, Array
         half = contrasts @ fit.design.to_fixed
         covariance = fit.sigma**2 * half @ fit.solution.evaluation.inverse @ half.T
         freedom = satterthwaite(fit, contrasts) if df == "satterthwaite" else np.full(len(estimate), np.inf)
-    std_error = np.sqrt(np.diag(covariance))
+    return tests(estimate, np.sqrt(np.diag(covariance)), freedom, level)
+
+
+def tests(estimate: Array, std_error: Array, freedom: Array, level: float) -> dict[str, Array]:
+    """The same columns from estimates, standard errors and degrees of freedom, (m,); infinite df mean z tests."""
+    from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
     statistic = estimate / std_error
     finite = np.isfinite(freedom)
     known = np.where(finite, freedom, 1.0)

@@ -12,8 +12,8 @@ import polars as pl
 from dyadline.data.frames import as_kind
 from dyadline.engine.moments import Array
 from dyadline.errors import PlanError, did_you_mean
-from dyadline.inference.omission import Impossible, Reduced, parts, refitted, refitted_together, stepped, tests
-from dyadline.inference.variance import residual_correlation, variance_components
+from dyadline.inference.omission import Impossible, Reduced, p_values_of, parts, refitted, refitted_together, stepped
+from dyadline.inference.variance import components_at, variance_components
 from dyadline.model.fit import Fit, estimates
 
 EXACT_UP_TO = 500
@@ -198,39 +198,27 @@ def _terms(fit: Fit, labels: pl.Series, found: Sequence[Reduced | Impossible], *
         "dfbetas": _missing((whole - estimate) / std_error),
     }
     if p_values:
-        columns |= {"p_value": _missing(p_value), "p_value_change": _missing(tests(fit) - p_value)}
+        columns |= {"p_value": _missing(p_value), "p_value_change": _missing(p_values_of(fit) - p_value)}
     return pl.DataFrame(columns)
 
 
 def _variances(fit: Fit, labels: pl.Series, found: Sequence[Reduced | Impossible]) -> pl.DataFrame:
-    named = variance_components(replace(fit, kind="polars")).select(
-        pl.col("group").alias("component"), "term1", "term2"
-    )
-    whole = _parameters(fit, fit.solution.theta, fit.solution.evaluation.variance(fit.method))
-    estimate = np.full((len(found), len(whole)), np.nan)
+    named = variance_components(replace(fit, kind="polars"))
+    names = named.select(pl.col("group").alias("component"), "term1", "term2")
+    whole = named["estimate"].to_numpy()
+    theta, sigma = np.full((len(found), len(fit.solution.theta)), np.nan), np.full(len(found), np.nan)
     for number, one in enumerate(found):
         if isinstance(one, Reduced):
-            estimate[number] = _parameters(fit, one.theta, one.variance)
+            theta[number], sigma[number] = one.theta, fit.design.response_scale * np.sqrt(one.variance)
+    estimate = components_at(fit, theta, sigma)
     return pl.DataFrame(
         {
             "group": _repeated(labels, len(whole)),
-            **{name: pl.concat([named[name]] * len(found)) for name in named.columns},
+            **{name: pl.concat([names[name]] * len(found)) for name in names.columns},
             "estimate": _missing(estimate),
             "change": _missing(whole - estimate),
         }
     )
-
-
-def _parameters(fit: Fit, theta: Array, variance: float) -> Array:
-    """Variances, covariances and residual parameters in the order of `variance_components`, at other parameters."""
-    made, scale = fit.design, fit.design.response_scale**2 * variance
-    found = []
-    for grouping, level, D in zip(made.groupings, made.structure.levels, made.structure.relative(theta), strict=True):
-        found.append(scale * (grouping.to_random @ D @ grouping.to_random.T)[level.entries])
-    ratios = np.exp(theta[: max(0, len(made.residual.labels) - 1)])
-    found.append(scale * np.append(1.0, ratios))
-    correlation = residual_correlation(replace(fit, solution=replace(fit.solution, theta=theta)))
-    return np.concatenate([*found, [] if correlation is None else [correlation[1]]])
 
 
 def _repeated(labels: pl.Series, times: int) -> pl.Series:

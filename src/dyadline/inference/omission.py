@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from dyadline.engine.counts import counted, form_weights, gap_weights, uncounted
 from dyadline.engine.criterion import evaluate
 from dyadline.engine.forms import Rows
 from dyadline.engine.levels import Stage
@@ -17,10 +18,10 @@ from dyadline.engine.optima import Optima, Whole, deviance
 from dyadline.engine.refits import by_design, refits
 from dyadline.engine.residual import Residual
 from dyadline.engine.solve import Problem
-from dyadline.engine.without import counted, inestimable, refit, uncounted, without
+from dyadline.engine.without import inestimable, refit, without
 from dyadline.errors import FitError
-from dyadline.inference.freedom import satterthwaite
-from dyadline.model.fit import Fit, estimates
+from dyadline.inference.coefficients import tested
+from dyadline.model.fit import Fit
 
 ROWS_AT_ONCE = 20_000
 
@@ -105,8 +106,11 @@ def _part(fit: Fit, cut: Rows, rows: slice, groups: slice) -> Part:
     known = moments(cut.columns, cut.random, cut.starts, cut.above, cut.unit)
     if structure.size:
         known = replace(known, forms=residual.accumulated(cut, rows, groups))
-        gap = None if residual.gap is None else residual.gap[rows]
-        structure = counted(structure, residual.forms(rows, groups) if gap is None else (), gap)
+        if residual.gap is None:
+            weights = form_weights(residual.forms(rows, groups), cut.starts).sum(axis=0)
+        else:
+            weights = gap_weights(structure, residual.gap[rows])
+        structure = counted(structure, weights)
     return Part(groups=groups, moments=known, residual=structure)
 
 
@@ -134,19 +138,13 @@ def refitted(fit: Fit, part: Part, start: Array, *, p_values: bool = False) -> R
         displacement=deviance(everywhere, found.beta, variance, fit.method) - full.evaluation.criterion(fit.method),
         singular=solution.singular,
         converged=solution.converged,
-        p_value=tests(left) if p_values else None,
+        p_value=p_values_of(left) if p_values else None,
     )
 
 
-def tests(fit: Fit) -> Array:
+def p_values_of(fit: Fit) -> Array:
     """Two-sided p of each fixed effect with Satterthwaite's df, (p,)."""
-    from scipy.special import ndtr, stdtr
-
-    beta, covariance = estimates(fit)
-    statistic = np.abs(beta) / np.sqrt(np.diag(covariance))
-    df = satterthwaite(fit, np.eye(len(beta)))
-    finite = np.isfinite(df)
-    return np.asarray(2.0 * np.where(finite, stdtr(np.where(finite, df, 1.0), -statistic), ndtr(-statistic)))
+    return tested(fit, np.eye(len(fit.design.terms)), "satterthwaite", 0.95)["p_value"]
 
 
 def _impossible(fit: Fit, level: int, n_rows: float, total: Array) -> str:

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from dyadline.data.frames import as_kind
 from dyadline.engine.moments import Array, Index
-from dyadline.errors import DataError, FitError, PlanError, did_you_mean
-from dyadline.inference.coefficients import check_level
+from dyadline.errors import PlanError, did_you_mean
+from dyadline.inference.clusters import clusters
+from dyadline.inference.coefficients import check_df, check_level, tests
 from dyadline.inference.residuals import precision, precision_matrix
 from dyadline.model.fit import Fit, estimates
 
 ROBUST = ("CR0", "CR2")
+ROBUST_DF = ("satterthwaite", "normal")
 
 SINGULAR = 1e-12
 """Eigenvalues below this share of the largest count as zero where a root is inverted."""
@@ -76,7 +77,9 @@ def robust_covariance(fit: Fit, kind: str = "CR2", cluster: object = None) -> Ar
     return _named(fit, _sandwich(fit, kind, cluster).covariance)
 
 
-def robust_coefficients(fit: Fit, kind: str = "CR2", *, cluster: object = None, level: float = 0.95) -> Any:
+def robust_coefficients(
+    fit: Fit, kind: str = "CR2", *, cluster: object = None, df: str = "satterthwaite", level: float = 0.95
+) -> Any:
     """Fixed effects with cluster-robust standard errors, t tests and confidence intervals.
 
     Degrees of freedom are those of Bell and McCaffrey: Satterthwaite's for the robust variance, taking the fit's V
@@ -86,6 +89,8 @@ def robust_coefficients(fit: Fit, kind: str = "CR2", *, cluster: object = None, 
     ----------
     fit, kind, cluster
         As for `robust_covariance`.
+    df
+        ``"satterthwaite"``: t tests; ``"normal"``: z tests (infinite df).
     level
         Of the confidence interval, between 0 and 1.
 
@@ -94,27 +99,13 @@ def robust_coefficients(fit: Fit, kind: str = "CR2", *, cluster: object = None, 
     A frame of the kind that was fitted, one row per term:
     ``term, estimate, std_error, df, statistic, p_value, conf_low, conf_high``; p two-sided.
     """
-    from scipy.special import stdtr, stdtrit
-
+    check_df(df, ROBUST_DF)
     check_level(level)
     found = _sandwich(fit, kind, cluster)
     beta, _ = estimates(fit)
     std_error = np.sqrt(np.diag(_named(fit, found.covariance)))
-    df = _freedom(fit, found, np.eye(len(beta)))
-    statistic = beta / std_error
-    reach = stdtrit(df, 0.5 + level / 2.0) * std_error
-    table = pl.DataFrame(
-        {
-            "term": list(fit.design.terms),
-            "estimate": beta,
-            "std_error": std_error,
-            "df": df,
-            "statistic": statistic,
-            "p_value": 2.0 * stdtr(df, -np.abs(statistic)),
-            "conf_low": beta - reach,
-            "conf_high": beta + reach,
-        }
-    )
+    freedom = np.full(len(beta), np.inf) if df == "normal" else _freedom(fit, found, np.eye(len(beta)))
+    table = pl.DataFrame({"term": list(fit.design.terms), **tests(beta, std_error, freedom, level)})
     return as_kind(table, fit.kind)
 
 
@@ -150,16 +141,11 @@ def _sandwich(fit: Fit, kind: str, cluster: object) -> Sandwich:
             f"The robust covariance {kind!r} is not known",
             way_out=did_you_mean(str(kind), ROBUST) or f"Use {' or '.join(ROBUST)}",
         )
-    clusters = _clusters(fit, cluster)
+    _, belongs = clusters(fit, cluster)
     bread, beta = fit.solution.evaluation.inverse, fit.solution.evaluation.beta
-    p, count = len(beta), int(clusters.max()) + 1
-    if count < 2:
-        raise FitError(
-            "All rows belong to one cluster, so nothing can be said of differences between clusters",
-            way_out="Robust standard errors need at least two clusters, better twenty",
-        )
+    p, count = len(beta), int(belongs.max()) + 1
     scores, spread, reach = np.empty((count, p)), np.empty((count, p, p)), np.empty((count, p, p))
-    for number, (columns, V) in enumerate(_covariances(fit, clusters)):
+    for number, (columns, V) in enumerate(_covariances(fit, belongs)):
         X, e = columns[:, :p], columns[:, p] - columns[:, :p] @ beta
         root = np.linalg.cholesky(V)
         g = np.linalg.solve(root, X)
@@ -177,15 +163,15 @@ def _sandwich(fit: Fit, kind: str, cluster: object) -> Sandwich:
     return Sandwich(covariance=bread @ (scores.T @ scores) @ bread, spread=spread, reach=reach)
 
 
-def _covariances(fit: Fit, clusters: Index) -> Iterator[tuple[Array, Array]]:
+def _covariances(fit: Fit, cluster: Index) -> Iterator[tuple[Array, Array]]:
     """`[X y]` and V, relative to σ², of the rows of each cluster."""
     made, relative = fit.design, fit.solution.relative
     rows, starts = made.source.rows(), made.source.starts
     ends = np.append(starts, made.source.n)
     structured = made.structure.residual.size > 0
     diagonal, link, block = precision(fit) if structured else (None, None, None)
-    order = np.argsort(clusters, kind="stable")
-    heads = np.flatnonzero(np.r_[True, np.diff(clusters[order]) != 0])
+    order = np.argsort(cluster, kind="stable")
+    heads = np.flatnonzero(np.r_[True, np.diff(cluster[order]) != 0])
     for dyads in np.split(order, heads[1:]):
         here = np.concatenate([np.arange(ends[j], ends[j + 1]) for j in dyads])
         V = np.zeros((len(here), len(here)))
@@ -205,62 +191,3 @@ def _covariances(fit: Fit, clusters: Index) -> Iterator[tuple[Array, Array]]:
             above = rows.above[here]
             V += (above @ relative[1] @ above.T) * (unit[:, None] == unit)
         yield rows.columns[here], V
-
-
-def _clusters(fit: Fit, cluster: object) -> Index:
-    """Cluster of each dyad of the design, (J,), from 0 without gaps."""
-    made = fit.design
-    outermost, names = made.groupings[-1].name, [g.name for g in made.groupings]
-    starts, unit = made.source.starts, made.source.unit
-    if cluster is None or (isinstance(cluster, str) and cluster == outermost):
-        return np.arange(len(starts)) if unit is None else unit
-    if isinstance(cluster, str):
-        if cluster in names:
-            raise DataError(
-                f"Rows of one {outermost} lie in more than one {cluster}, but clusters must be independent",
-                way_out=f"Use {outermost!r}, or a label per row of larger clusters",
-            )
-        raise PlanError(
-            f"The fit has no random effects of {cluster!r}",
-            way_out=f"Use {outermost!r}, or hand in a label per row, such as frame[{cluster!r}]",
-        )
-    codes = _codes(fit, cluster)
-    source = np.arange(len(starts)) if unit is None else unit
-    first = codes[starts]
-    sizes = np.diff(np.append(starts, made.source.n))
-    groups = np.repeat(source, sizes)
-    lead = np.full(int(source.max()) + 1, -1)
-    lead[source[::-1]] = first[::-1]
-    cut = np.flatnonzero(lead[groups] != codes)
-    if len(cut):
-        label = made.groupings[-1].name
-        raise DataError(
-            f"Rows of one {label} lie in more than one cluster",
-            where=f"row {made.source.row_numbers[cut[0]] + 1}",
-            way_out=f"Every {label} must belong to one cluster as a whole",
-        )
-    return np.unique(first, return_inverse=True)[1].ravel()
-
-
-def _codes(fit: Fit, labels: object) -> NDArray[np.intp]:
-    """Number of each design row's cluster, (n,), from labels of the frame's rows."""
-    source = fit.design.source
-    responses = max(1, len(fit.spec.responses))
-    height = (source.n + fit.design.n_dropped) // responses
-    series = labels if isinstance(labels, pl.Series) else pl.Series(list(labels))  # type: ignore[call-overload]
-    if len(series) != height:
-        raise DataError(
-            f"The clusters have {len(series)} labels, but the fitted frame has {height} rows",
-            way_out="Hand in one label for every row of that frame",
-        )
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-    text = series.cast(pl.String).gather(source.row_numbers % height)
-    missing = np.flatnonzero(text.is_null().to_numpy())
-    if len(missing):
-        raise DataError(
-            f"{len(missing)} rows that were fitted have no cluster",
-            where=f"row {source.row_numbers[missing[0]] % height + 1}",
-            way_out="Fill them in, or leave these rows out of the fit",
-        )
-    return np.unique(text.to_numpy().astype(str), return_inverse=True)[1].ravel().astype(np.intp)

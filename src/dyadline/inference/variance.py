@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from dyadline.data.frames import as_kind
+from dyadline.engine.descent import factors
 from dyadline.engine.information import parameter_covariance
 from dyadline.engine.moments import Array
 from dyadline.engine.residual import Autoregressive, CompoundSymmetry, Pairs
@@ -89,7 +90,7 @@ def _named(fit: Fit) -> tuple[list[tuple[str, str, str | None]], Array, Any]:
         names.append((RESIDUAL, label, None))
         estimate.append(fit.sigma**2 * float(ratio))
         kinds.append("variance")
-    if (correlation := residual_correlation(fit)) is not None:
+    if (correlation := residual_correlation(fit, fit.solution.theta)) is not None:
         names.append(correlation[0])
         estimate.append(correlation[1])
         kinds.append("correlation")
@@ -102,9 +103,25 @@ def _ratios(fit: Fit) -> Array:
     return np.append(1.0, np.exp(eta))
 
 
-def residual_correlation(fit: Fit) -> tuple[tuple[str, str, str | None], float, float] | None:
-    """Name, estimate and derivative in its η of the residual's correlation, if the model has one."""
-    residual, theta = fit.design.structure.residual, fit.solution.theta
+def components_at(fit: Fit, theta: Array, sigma: Array) -> Array:
+    """Estimates of the table at other parameters, (R, k), from θ of each, (R, ·), and σ, (R,)."""
+    made = fit.design
+    found = []
+    for grouping, level, part in zip(made.groupings, made.structure.levels, made.structure.parts, strict=True):
+        half = grouping.to_random @ factors(level, theta[:, part])
+        rows, columns = level.entries
+        found.append((half @ half.swapaxes(-1, -2))[:, rows, columns] * sigma[:, None] ** 2)
+    ratios = np.exp(theta[:, : max(0, len(made.residual.labels) - 1)])
+    found.append(sigma[:, None] ** 2 * np.concatenate([np.ones((len(theta), 1)), ratios], axis=1))
+    if residual_correlation(fit, fit.solution.theta) is not None:
+        correlations = [residual_correlation(fit, one) for one in theta]
+        found.append(np.array([one[1] for one in correlations if one is not None])[:, None])
+    return np.concatenate(found, axis=1)
+
+
+def residual_correlation(fit: Fit, theta: Array) -> tuple[tuple[str, str, str | None], float, float] | None:
+    """Name, value at θ and derivative in its η of the residual's correlation, if the model has one."""
+    residual = fit.design.structure.residual
     labels = fit.design.residual.labels
     if isinstance(residual, Pairs):
         r = float(np.tanh(theta[1]))
@@ -145,7 +162,7 @@ def natural_covariance(fit: Fit) -> Array:
         if number:
             row[0, number - 1] = unit * s * ratio
         rows.append(row)
-    if (correlation := residual_correlation(fit)) is not None:
+    if (correlation := residual_correlation(fit, theta)) is not None:
         row = np.zeros((1, k + 1))
         row[0, structure.residual.size - 1] = correlation[2]
         rows.append(row)

@@ -136,7 +136,8 @@ def levels_words(frame: pl.DataFrame) -> Paragraph:
         Cell(value=first["statistic"]),
         ", ",
         *p_parts(first["p_value"]),
-        " (test correct on the boundary), and therapists' share of the outcome's variance where time is 0 is ",
+        f" (test correct on the boundary{_doubt(first)}), "
+        "and therapists' share of the outcome's variance where time is 0 is ",
         Cell(value=first["icc"], kind="proportion"),
         ".",
     ]
@@ -146,9 +147,14 @@ def levels_words(frame: pl.DataFrame) -> Paragraph:
             Cell(value=slope["statistic"]),
             ", ",
             *p_parts(slope["p_value"]),
-            ".",
+            f" ({_doubt(slope)[2:]})." if slope["doubt"] else ".",
         ]
     return Paragraph(heading="Levels.", parts=tuple(parts))
+
+
+def _doubt(test: Mapping[str, Any]) -> str:
+    """Why a test is approximate, after a semicolon."""
+    return f"; {test['doubt']}" if test["doubt"] else ""
 
 
 def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -> tuple[Part, ...]:

@@ -7,10 +7,13 @@ every model: models of different levels could not be compared.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 
 from dyadline.errors import DyadlineError
+from dyadline.inference.compare import compare
+from dyadline.inference.mixture import NOTHING
 from dyadline.model.fit import Fit, fit, random_covariance
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.recipes import outcome_model, random_part
@@ -21,9 +24,6 @@ ALPHA = 0.05
 DECIDED_ON = 1
 """The model that is asked whether therapists matter."""
 
-NOTHING = 1e-7
-"""Differences of criteria up to this are no difference: the accuracy of an optimum."""
-
 SCHEMA = {
     "model": pl.Int64,
     "effect": pl.String,
@@ -31,7 +31,9 @@ SCHEMA = {
     **dict.fromkeys(("n_rows", "n_dyads", "n_therapists"), pl.Int64),
     **dict.fromkeys(("criterion_without", "criterion_with", "statistic"), pl.Float64),
     "distribution": pl.String,
-    **dict.fromkeys(("p_value", "variance", "icc"), pl.Float64),
+    "p_value": pl.Float64,
+    "doubt": pl.String,
+    **dict.fromkeys(("variance", "icc"), pl.Float64),
     "levels_asked": pl.String,
     "levels_used": pl.Int64,
     "reason": pl.String,
@@ -54,6 +56,8 @@ class LevelTest:
         Under no variance: ``0.5·χ²(0) + 0.5·χ²(1)``.
     p_value
         Boundary-correct.
+    doubt
+        Why the distribution is approximate; empty if it is not.
     """
 
     effect: str
@@ -62,6 +66,7 @@ class LevelTest:
     statistic: float
     distribution: str
     p_value: float
+    doubt: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,42 +142,21 @@ def _tests(rows: pl.DataFrame, plan: AnalysisPlan) -> tuple[LevelTest, ...]:
     if plan.models.therapist_slopes:
         parts.append(random_part(therapists=True, slopes=True))
     fits = [fit(outcome_model(DECIDED_ON, plan, random=part), rows, plan.models.method) for part in parts]
-    return tuple(
-        _test(effect, smaller, larger)
-        for effect, smaller, larger in zip(("intercept", "slope"), fits, fits[1:], strict=False)
-    )
+    return tuple(_test(effect, *pair) for effect, pair in zip(("intercept", "slope"), pairwise(fits), strict=False))
 
 
 def _test(effect: str, smaller: Fit, larger: Fit) -> LevelTest:
-    """Likelihood-ratio test of one more random effect of therapists, correct on the boundary.
-
-    With k effects there already, k + 1 more parameters: the statistic is χ²(k) or χ²(k + 1), half and half.
-
-    References
-    ----------
-    Stram, D. O., & Lee, J. W. (1994). Biometrics, 50, 1171–1177. Self, S. G., & Liang, K.-Y. (1987). JASA, 82, 605–610.
-    """
-    statistic = smaller.criterion - larger.criterion
-    statistic = statistic if statistic > NOTHING else 0.0
-    before = 0 if effect == "intercept" else 1
-    p_value = 0.5 * (_chi_squared_tail(statistic, before) + _chi_squared_tail(statistic, before + 1))
+    found = compare(smaller, larger).row(1, named=True)
+    distribution, _, doubt = found["reference"].partition("; ")
     return LevelTest(
         effect=effect,
         smaller=smaller,
         larger=larger,
-        statistic=statistic,
-        distribution=f"0.5·χ²({before}) + 0.5·χ²({before + 1})",
-        p_value=p_value,
+        statistic=found["statistic"] if found["statistic"] > NOTHING else 0.0,
+        distribution=distribution,
+        p_value=found["p_value"],
+        doubt=doubt,
     )
-
-
-def _chi_squared_tail(x: float, df: int) -> float:
-    """P(χ² ≥ x)."""
-    from scipy.special import chdtrc
-
-    if df == 0:
-        return 1.0 if x <= 0.0 else 0.0
-    return float(chdtrc(df, x))
 
 
 def _reason(tests: tuple[LevelTest, ...], kept: tuple[LevelTest, ...]) -> str:
@@ -199,8 +183,9 @@ def level_table(levels: Levels) -> pl.DataFrame:
     Returns
     -------
     ``model, effect, method, n_rows, n_dyads, n_therapists, criterion_without, criterion_with, statistic,
-    distribution, p_value, variance, icc, levels_asked, levels_used, reason``. Variance (of the effect) and ICC (share
-    of the therapists' intercepts in the outcome's variance at time 0) are those of the model with the effect.
+    distribution, p_value, doubt, variance, icc, levels_asked, levels_used, reason``. Doubt says why the distribution
+    is approximate, if it is. Variance (of the effect) and ICC (share of the therapists' intercepts in the outcome's
+    variance at time 0) are those of the model with the effect.
     """
     said = {"levels_asked": str(levels.asked), "levels_used": levels.used, "reason": levels.reason}
     rows = [{"model": DECIDED_ON, **_record(test), **said} for test in levels.tests]
@@ -220,6 +205,7 @@ def _record(test: LevelTest) -> dict[str, object]:
         "statistic": test.statistic,
         "distribution": test.distribution,
         "p_value": test.p_value,
+        "doubt": test.doubt,
         "variance": float(random_covariance(test.larger)[1][number, number]),
         "icc": therapist_share(test.larger),
     }

@@ -273,7 +273,7 @@ def _test_words(levels: Levels) -> str:
     }
     return "".join(
         f" {what[test.effect]} the {test.larger.method} criterion of Model {DECIDED_ON} by "
-        f"{_number(test.statistic, 2)} ({_p(test.p_value)}, {test.distribution})."
+        f"{_number(test.statistic, 2)} ({_p(test.p_value)}, {test.distribution}{'; ' * bool(test.doubt)}{test.doubt})."
         for test in levels.tests
     )
 
