@@ -1,6 +1,6 @@
 """Does every random design of two and three levels end at its lowest criterion, or in a sentence? 10,000 of them.
 
-``make certify``, or ``python benchmarks/certify_designs.py [number of designs]``. Each fit is compared with the best of
+``make certify``, or ``python benchmarks/certify_designs.py [number of designs [first [step]]]``. Each fit is compared with the best of
 several random restarts of our own optimiser and of scipy's L-BFGS-B. Exit status 1 if anything but an explained
 refusal was raised, a rival ends more than 1e-7 lower, or a boundary has no name. Ends without a certificate (which the
 fit says of itself) are counted.
@@ -110,8 +110,8 @@ def summary(table: pl.DataFrame, *by: str) -> pl.DataFrame:
     return table.group_by(*by, maintain_order=True).agg(columns).sort(by)
 
 
-def main(count: int, first: int = 0) -> int:
-    rows = [certify(random_designs.design(number)) for number in range(first, first + count)]
+def main(count: int, first: int = 0, step: int = 1) -> int:
+    rows = [certify(random_designs.design(number)) for number in range(first, first + count * step, step)]
     table = pl.DataFrame(rows, infer_schema_length=None)
     table = table.with_columns(pl.lit(None, dtype=t).alias(c) for c, t in SCHEMA.items() if c not in table.columns)
     with pl.Config(tbl_cols=-1, tbl_rows=-1, tbl_width_chars=220, fmt_str_lengths=150, tbl_hide_dataframe_shape=True,
@@ -129,4 +129,4 @@ def main(count: int, first: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(word) for word in sys.argv[1:3] or ["10000"])))
+    sys.exit(main(*(int(word) for word in sys.argv[1:4] or ["10000"])))

@@ -48,3 +48,9 @@ def test_as_many_effects_as_rows_are_refused_in_words():
     one = random_designs.design(70)  # two or fewer rows per dyad, three random effects
     with pytest.raises(dl.FitError, match=r"as many as the rows leave room for.*Use fewer random effects"):
         dl.fit(one.formula, one.frame, method=one.method)
+
+
+def test_fewer_rows_than_predictors_are_refused_in_words():
+    one = random_designs.design(3486)
+    with pytest.raises(dl.FitError, match=r"fixed effects but only \d+ complete rows"):
+        dl.fit(one.formula, one.frame, method=one.method)

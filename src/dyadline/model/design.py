@@ -144,7 +144,7 @@ def design(spec: ModelSpec, frame: pl.DataFrame) -> Design:
     terms = tuple(column_label(c) for c in fixed)
     gram = found.total[:-1, :-1]
     near = refuse_collinear(gram, source.fixed_columns, terms, source.fixed.back)
-    if near:
+    if near and source.n > len(terms):  # fewer rows than predictors are refused when it comes to solving
         source = source.turned()
         found = _accumulated(source, residual)
     return Design(
