@@ -184,8 +184,16 @@ def one_size(dyads: int) -> None:
     took = time.perf_counter() - start
     made = fit.design
     once = median_seconds(lambda: evaluate(made.moments, made.structure, fit.solution.theta), 50)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{dyads:<28,}{shown(took):>12}{shown(once):>18}{peak:>12.2f} GiB")
+    print(f"{dyads:<28,}{shown(took):>12}{shown(once):>18}{peak_memory():>12.2f} GiB")
+
+
+def peak_memory() -> float:
+    """GiB that this process had at most (Linux; elsewhere what getrusage says)."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
 
 
 def shown(seconds: float | None) -> str:

@@ -1,7 +1,7 @@
 """Does every random design of two and three levels end at its lowest criterion, or in a sentence? 10,000 of them.
 
-``make certify``, or ``python benchmarks/certify_designs.py [designs [first [step]]]``. Each fit is compared with the best of
-several random restarts of our own optimiser and of scipy's L-BFGS-B. Exit status 1 if anything but an explained
+``make certify``, or ``python benchmarks/certify_designs.py [designs [first [step]]]``. Each fit is compared with the
+best of several random restarts of our own optimiser and of scipy's L-BFGS-B. Exit status 1 if anything but an explained
 refusal was raised, a rival ends more than 1e-7 lower, or a boundary has no name. Ends without a certificate (which the
 fit says of itself) are counted.
 """
