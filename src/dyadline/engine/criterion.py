@@ -121,8 +121,7 @@ def evaluate(moments: Moments, structure: Structure, theta: Array) -> Evaluation
         stage = weighed(moments.forms, structure.residual.weights(theta[: structure.residual.size]))
         left = 0
     for D, basis in zip(relative[left:], bases[left:], strict=True):
-        if len(D):
-            stage = eliminate(stage, D, basis)
+        stage = eliminate(stage, D, basis)
     nb = len(stage.d_log_v)
     w, d_w, dd_w = stage.products[0], stage.products[1 : nb + 1], stage.products[nb + 1 :]
 

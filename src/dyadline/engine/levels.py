@@ -16,7 +16,7 @@ At the bottom, where `A = Z'Z` is constant, `cells` takes the same step for all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -111,6 +111,8 @@ def _above(moments: Moments, weights: Array) -> Array:
 
 def eliminate(stage: Stage, relative: Array, basis: Array) -> Stage:
     """Eliminate the first level that is left; its entries of D become the last parameters."""
+    if not len(relative):  # only residuals hang together
+        return replace(stage, units=stage.units[1:], parent=stage.parent[1:])
     units = stage.units[0]
     m, nb, q = len(stage.d_log_v), len(basis), units.shape[2]
     a, b = units[..., :q], units[..., q:]

@@ -132,6 +132,8 @@ def simple_slopes(
     ----------
     Aiken, L. S., & West, S. G. (1991). Multiple regression: Testing and interpreting interactions. Sage.
     """
+    if not isinstance(at, Mapping | None):
+        raise PlanError(f"Values are given by name, as in at={{'conv': [-1, 0, 1]}}, not as {type(at).__name__}")
     columns = expand(fit.spec.fixed, fit.design.levels)
     with_variable = [_others(column, variable) for column in columns]
     if all(others is None for others in with_variable):
@@ -225,7 +227,7 @@ def _shown(value: float | str) -> str:
 
 def _refuse_variable(variable: str, columns: Sequence[Column], fit: Fit) -> None:
     numeric = list(dict.fromkeys(a.variable.label for column in columns for a in column if a.level is None))
-    if variable in fit.design.levels:
+    if isinstance(variable, str) and variable in fit.design.levels:
         raise PlanError(f"{variable!r} holds text and has no slope", way_out="Compare its levels with contrasts()")
     raise PlanError(
         f"{variable!r} is not a predictor of this model",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -19,7 +19,7 @@ def fit_dyadic(
     time: str,
     patient: str,
     therapist: str,
-    predictors: Sequence[str] = (),
+    predictors: str | Sequence[str] = (),
     shape: str = "linear",
     random: str = "same",
     therapist_id: str | None = None,
@@ -40,7 +40,7 @@ def fit_dyadic(
     dyad, time, patient, therapist
         Columns: the dyad's label, time, and the two ratings.
     predictors
-        Columns that enter the intercept and the slope of each rater.
+        Name, or names, of columns that enter the intercept and the slope of each rater.
     shape
         ``"linear"``, or ``"quadratic"`` with time² for each rater (a column ``<time>_squared`` is made).
     random
@@ -73,6 +73,11 @@ def fit_dyadic(
         raise PlanError(f"The shape {shape!r} is not known", way_out="Use 'linear' or 'quadratic'")
     if random not in ("same", "linear", "intercept"):
         raise PlanError(f"The random part {random!r} is not known", way_out="Use 'same', 'linear' or 'intercept'")
+    if isinstance(predictors, str) or not isinstance(predictors, Iterable):
+        predictors = [predictors]
+    for name in (dyad, time, patient, therapist, *predictors, *([] if therapist_id is None else [therapist_id])):
+        if not isinstance(name, str):
+            raise PlanError(f"Columns are given by name, not as {name!r}", way_out="Hand in the frame and names")
     table = polars_frame(frame)
     curve = [quote_name(time)]
     if shape == "quadratic":

@@ -27,6 +27,11 @@ class CompleteRows:
         used = {v.column for terms in (spec.fixed, *(r.terms for r in spec.random)) for t in terms for v in t}
         for name in spec.columns:
             series = frame[name]
+            if series.dtype.is_nested() or series.dtype in (pl.Duration, pl.Binary, pl.Object):
+                raise DataError(
+                    f"Column {name!r} holds values of the type {series.dtype}, which a model cannot use",
+                    way_out="Make a column of numbers or text from it",
+                )
             if series.dtype.is_numeric() and (name not in labels or name in used):
                 values = series.to_numpy().astype(np.float64, copy=False)  # a missing value becomes NaN
                 self.numbers[name] = values

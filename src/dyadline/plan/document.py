@@ -35,6 +35,8 @@ def read_plan(path: str | Path) -> AnalysisPlan:
     PlanError
         If there is no such file or it is not TOML; `PlanMistakes` for everything that is wrong in it.
     """
+    if not isinstance(path, str | Path):
+        raise PlanError(f"The name of the plan's file is needed, not {type(path).__name__}")
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -64,6 +66,8 @@ def parse_plan(text: str, *, name: str = "plan") -> AnalysisPlan:
     PlanError
         If the text is not TOML; `PlanMistakes` for everything that is wrong in it.
     """
+    if not isinstance(text, str):
+        raise PlanError(f"The text of a plan is needed, not {type(text).__name__}")
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
