@@ -140,7 +140,7 @@ def _asked(name: str, value: float | str | None, levels: tuple[str, ...] | None)
     if levels is None:
         try:
             return float(value or 0.0)
-        except ValueError:
+        except (TypeError, ValueError):
             raise PlanError(f"{name!r} needs a number, not {value!r}") from None
     found = levels[0] if value is None else str(value)
     if found not in levels:
