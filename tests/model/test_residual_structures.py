@@ -184,6 +184,13 @@ def test_columns_of_the_dyadic_model_are_names():
     for wrong in ({"dyad": 3}, {"time": None}, {"predictors": 3}, {"predictors": [3]}, {"therapist_id": 3}):
         with pytest.raises(dl.PlanError, match="given by name"):
             dl.fit_dyadic(frame, **{**asked, **wrong})
+    for wrong in ({"time": "p"}, {"dyad": "week"}, {"predictors": ["age", "t"]}, {"predictors": ["age", "age"]}):
+        with pytest.raises(dl.PlanError, match="named twice"):
+            dl.fit_dyadic(frame, **{**asked, **wrong})
+    lettered = frame.with_columns(week=pl.col("week").cast(pl.String))
+    for shape in ("linear", "quadratic"):
+        with pytest.raises(dl.DataError, match="The time 'week' holds text, not numbers"):
+            dl.fit_dyadic(lettered, **asked, shape=shape)
 
 
 def test_who_is_called_first_does_not_matter():

@@ -55,7 +55,7 @@ def checks(fit: Fit) -> tuple[Finding, ...]:
     return (
         *_optimum(fit),
         *_boundary(fit),
-        *_not_identified(fit),
+        *not_identified(fit),
         *_near_collinear(fit),
         *_scales(fit),
         *_groups(fit),
@@ -111,7 +111,8 @@ def _boundary(fit: Fit) -> Iterator[Finding]:
     )
 
 
-def _not_identified(fit: Fit) -> Iterator[Finding]:
+def not_identified(fit: Fit) -> Iterator[Finding]:
+    """Covariance parameters that other values of would fit exactly as well."""
     free = unidentified(fit)
     if not free.any():
         return

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from dyadline.data.frames import as_kind, frame_kind, polars_frame
-from dyadline.errors import PlanError
+from dyadline.errors import DataError, PlanError
 from dyadline.model.fit import Fit, fit
+from dyadline.model.source import kind_of
 from dyadline.plan.tokens import quote_name
 
 
@@ -75,10 +76,11 @@ def fit_dyadic(
         raise PlanError(f"The random part {random!r} is not known", way_out="Use 'same', 'linear' or 'intercept'")
     if isinstance(predictors, str) or not isinstance(predictors, Iterable):
         predictors = [predictors]
-    for name in (dyad, time, patient, therapist, *predictors, *([] if therapist_id is None else [therapist_id])):
-        if not isinstance(name, str):
-            raise PlanError(f"Columns are given by name, not as {name!r}", way_out="Hand in the frame and names")
+    names = [dyad, time, patient, therapist, *([] if therapist_id is None else [therapist_id]), *predictors]
+    _refuse_names(names)
     table = polars_frame(frame)
+    if time in table.columns and not table[time].dtype.is_numeric():
+        raise DataError(f"The time {time!r} holds {kind_of(table[time])}, not numbers", way_out="Number the occasions")
     curve = [quote_name(time)]
     if shape == "quadratic":
         squared = f"{time}_squared"
@@ -92,6 +94,14 @@ def fit_dyadic(
     if predictors:
         fixed = f"({fixed}) * ({' + '.join(quote_name(name) for name in predictors)})"
     responses = f"cbind({quote_name(patient)}, {quote_name(therapist)})"
-    above = f" + (1 | {quote_name(therapist_id)})" if therapist_id else ""
+    above = "" if therapist_id is None else f" + (1 | {quote_name(therapist_id)})"
     formula = f"{responses} ~ {fixed} + ({' + '.join(varying)} | {quote_name(dyad)}){above}"
     return fit(formula, as_kind(table, frame_kind(frame)) if shape == "quadratic" else frame, method)
+
+
+def _refuse_names(names: Sequence[object]) -> None:
+    for number, name in enumerate(names):
+        if not isinstance(name, str):
+            raise PlanError(f"Columns are given by name, not as {name!r}", way_out="Hand in the frame and names")
+        if name in names[:number]:
+            raise PlanError(f"The column {name!r} is named twice", way_out="Each column has one part in the model")
