@@ -107,6 +107,7 @@ def test_nearly_collinear_columns_are_fitted():
         ("y ~ one + (1 | g)", {"one": pl.lit("a")}, dl.FitError, "single value 'a'"),
         ("gone ~ t + (1 | g)", {"gone": pl.lit(None, pl.Float64)}, dl.DataError, "No row has a value"),
         ("inf ~ t + (1 | g)", {"inf": pl.col("y") / 0.0}, dl.DataError, "96 infinite values"),
+        ("vast ~ t + (1 | g)", {"vast": pl.col("y") * 1e150}, dl.DataError, "'vast' has values beyond 1e+75"),
         ("flat ~ t + (1 | g)", {"flat": pl.lit(2.0)}, dl.FitError, "without any remainder"),
         ("copy ~ t + (1 | g)", {"copy": 2 * pl.col("t") + 1}, dl.FitError, "without any remainder"),
         ("steps ~ t + (1 | g)", {"steps": pl.col("g") * 1.5}, dl.FitError, "without any remainder"),

@@ -13,6 +13,9 @@ from dyadline.engine.moments import Array, Index
 from dyadline.errors import DataError, Finding, FitError, PlanError
 from dyadline.plan.model import ModelSpec
 
+LARGEST = 1e75
+"""Values from which variances of variances, their fourth powers, overflow."""
+
 
 class CompleteRows:
     """The rows with a value in every column of the model: numbers as arrays, the rest as series."""
@@ -60,6 +63,11 @@ class CompleteRows:
                 raise DataError(
                     f"Column {name!r} has {bad} infinite value{'s' * (bad > 1)}",
                     way_out="Correct them or leave them empty",
+                )
+            if float(np.abs(values).max()) >= LARGEST:
+                raise DataError(
+                    f"Column {name!r} has values beyond {LARGEST:g}, whose powers cannot be computed",
+                    way_out="Express it in larger units",
                 )
 
     def sorted(self, order: Index) -> CompleteRows:
