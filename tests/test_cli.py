@@ -132,6 +132,12 @@ def test_what_a_fit_decided_is_printed(study):
     assert "serial-correlation" in codes  # slopes of dyads are left out of this model
 
 
+def test_what_the_data_leave_free_is_said(study):
+    done = call("fit", "bdi ~ arm * session + (arm | therapist)", "study1.csv", cwd=study)
+    assert done.returncode == 0, done.stderr
+    assert "[error] The data do not determine the covariance of (Intercept) and armIPT" in done.stdout
+
+
 def test_levels_from_the_plan_to_the_tables(study):
     text = (study / "study1.toml").read_text(encoding="utf-8")
     assert "levels = 2" in text

@@ -100,6 +100,18 @@ def test_reports_of_other_kinds_and_places_are_refused(tmp_path, result):
         dl.write_report(result, tmp_path / "no" / "report.html")
 
 
+def test_plans_and_results_are_told_from_other_things(tmp_path):
+    for call in (lambda: dl.run("study.toml"), lambda: dl.convergence(dl.simulate("study1"), "study.toml")):
+        with pytest.raises(dl.PlanError, match="A plan is needed, not str"):
+            call()
+    with pytest.raises(dl.PlanError, match="A result is needed, not str"):
+        dl.write_report("study", tmp_path / "report.html")
+    with pytest.raises(dl.PlanError, match="not NoneType"):
+        dl.read_plan(None)
+    with pytest.raises(dl.PlanError, match="not NoneType"):
+        dl.parse_plan(None)
+
+
 def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
     path = write_whole(tmp_path / "report.html", b"old")
     with pytest.raises(TypeError):

@@ -208,6 +208,7 @@ def fit_command(
     from dyadline.model.fit import fit
 
     fitted = fit(formula, read_frame(data), method, residual=residual)
+    findings = checks(fitted)
     tables = {
         "coefficients": coefficients(fitted, df=df),
         "variance_components": variance_components(fitted),
@@ -230,13 +231,13 @@ def fit_command(
         "reference_levels": {name: levels[0] for name, levels in fitted.design.levels.items()},
     }
     if json:
-        notes = [_finding(note) for note in checks(fitted)]
+        notes = [_finding(note) for note in findings]
         _print_json({**facts, **{name: table.to_dicts() for name, table in tables.items()}, "findings": notes})
     else:
         from dyadline.report.text import fit_tables
 
         _console(lambda width: fit_tables(facts, tables, width=width))
-        _echo_findings(checks(fitted))
+        _echo_findings(findings)
     if not fitted.converged:
         typer.echo("dyadline: the optimum is not certified; do not report these numbers as they are.", err=True)
         raise typer.Exit(1)

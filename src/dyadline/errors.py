@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Integral
 from typing import Literal
 
 
@@ -80,8 +81,24 @@ class Finding:
     rows: tuple[int, ...] = ()
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'x'?`` for the nearest of the known names, else an empty string."""
+def whole_number(value: object, what: str, least: int) -> int:
+    """A whole number that is at least so large; NumPy's and 3.0 are whole numbers, too.
+
+    Raises
+    ------
+    PlanError
+        Anything else.
+    """
+    whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+    if not whole or isinstance(value, bool) or int(value) < least:  # type: ignore[call-overload]
+        raise PlanError(f"{what} is a whole number of at least {least}, not {value!r}")
+    return int(value)  # type: ignore[call-overload,no-any-return]
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """``Did you mean 'x'?`` for the nearest of the known names, else an empty string."""
+    if not isinstance(name, str):
+        return ""
     known = list(known)
     folded = {k.casefold(): k for k in reversed(known)}
     near = get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)

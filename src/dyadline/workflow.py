@@ -52,6 +52,8 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
     DyadlineError
         What is wrong, where, and what to do.
     """
+    if not isinstance(plan, AnalysisPlan):
+        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
     dataset = load(plan, frame)
     scoring = score(dataset, plan)
     models = fit_models(dataset, scoring, plan)
@@ -100,6 +102,8 @@ def write_report(result: AnalysisResult, path: str | Path) -> Path:
     from dyadline.report.compose import compose
     from dyadline.report.html import write_html
 
+    if not isinstance(result, AnalysisResult):
+        raise PlanError(f"A result is needed, not {type(result).__name__}", way_out="Make it first: run(plan)")
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise PlanError(f"Reports are written as .html, not as {path.suffix or 'a name without suffix'!r}")

@@ -261,3 +261,19 @@ def test_wrong_questions_are_refused(options, words):
     with pytest.raises(dl.PlanError) as caught:
         dl.confidence_intervals(dl.fit("y ~ t + (t | g)", answers.frame("uneven")), **options)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("shift", [1e3, 1e6])
+def test_a_far_off_zero_point_changes_only_what_is_said_at_it(shift):
+    """A slope's SD and its interval do not depend on where time is zero."""
+    rng = np.random.default_rng(6)
+    g, t = np.repeat(np.arange(20), 5), np.tile(np.arange(5.0), 20)
+    y = 5 + t + 2 * rng.normal(size=20)[g] + 0.7 * rng.normal(size=20)[g] * t + rng.normal(size=100)
+    frame = pl.DataFrame({"g": g, "t": t, "y": y})
+    fits = [dl.fit("y ~ t + (t | g)", part) for part in (frame, frame.with_columns(t=pl.col("t") + shift))]
+    for method in ("profile", "wald"):
+        near, far = (dl.confidence_intervals(fit, method, terms=["t", "sd_t|g", "sigma"]) for fit in fits)
+        for column in ("estimate", "conf_low", "conf_high"):
+            np.testing.assert_allclose(far[column], near[column], rtol=1e-6)
+    near, far = (dl.variance_components(fit)["std_error"] for fit in fits)
+    np.testing.assert_allclose(far[2:], near[2:], rtol=1e-6)

@@ -137,3 +137,19 @@ def test_what_cannot_be_fitted_is_said_plainly(frame, responses):
     holes[row, 1] = np.inf
     with pytest.raises(DataError, match=f"row {row + 1} of response 2"):
         fit_many(model, holes)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_other_arrays_are_read_or_refused(frame, responses):
+    model = fit("y ~ t + (1 | dyad)", frame)
+    want = fit_many(model, responses).criterion
+    np.testing.assert_array_equal(fit_many(model, np.asmatrix(responses)).criterion, want)
+    masked = np.ma.array(responses, mask=np.zeros_like(responses, dtype=bool))
+    np.testing.assert_array_equal(fit_many(model, masked).criterion, want)
+    masked[int(np.flatnonzero(frame["y"].is_not_null().to_numpy())[0])] = np.ma.masked
+    for wrong in (masked, responses * 1e200):
+        with pytest.raises(DataError, match="cannot be computed with"):
+            fit_many(model, wrong)
+    for contrasts in (np.ones((1, 3)), "t", [[["t"]]]):
+        with pytest.raises(PlanError, match="rows of 2 weights"):
+            many_satterthwaite(fit_many(model, responses), contrasts)

@@ -162,6 +162,37 @@ def test_a_rating_that_is_missing_costs_only_itself():
     assert frame["patient"].null_count() + frame["therapist"].null_count() > 0
 
 
+@pytest.mark.parametrize("gap", [None, float("nan")])
+def test_a_predictor_of_one_rater_may_be_missing_for_the_other(gap):
+    """Missing or NaN: the other rater's rows stay."""
+    rng = np.random.default_rng(3)
+    dyad = np.repeat(np.arange(15), 4)
+    columns = {name: rng.normal(size=60) for name in ("p", "t", "x")}
+    frame = pl.DataFrame({"dyad": dyad, **columns}).with_columns(
+        x=pl.when(pl.int_range(pl.len()) % 5 == 0).then(pl.lit(gap, pl.Float64)).otherwise("x")
+    )
+    assert dl.fit("cbind(p, t) ~ p + t + p:x + (1 | dyad)", frame).n_rows == 60 + 48
+
+
+def test_columns_of_the_dyadic_model_are_names():
+    frame = pl.DataFrame({"dyad": np.repeat(np.arange(9), 5), "week": np.tile(np.arange(5.0), 9)})
+    rng = np.random.default_rng(5)
+    frame = frame.with_columns(p=pl.Series(rng.normal(size=45)), t=pl.Series(rng.normal(size=45)), age=pl.col("dyad"))
+    asked = {"dyad": "dyad", "time": "week", "patient": "p", "therapist": "t"}
+    one, other = (dl.fit_dyadic(frame, **asked, predictors=names) for names in ("age", ["age"]))
+    assert one.spec == other.spec
+    for wrong in ({"dyad": 3}, {"time": None}, {"predictors": 3}, {"predictors": [3]}, {"therapist_id": 3}):
+        with pytest.raises(dl.PlanError, match="given by name"):
+            dl.fit_dyadic(frame, **{**asked, **wrong})
+    for wrong in ({"time": "p"}, {"dyad": "week"}, {"predictors": ["age", "t"]}, {"predictors": ["age", "age"]}):
+        with pytest.raises(dl.PlanError, match="named twice"):
+            dl.fit_dyadic(frame, **{**asked, **wrong})
+    lettered = frame.with_columns(week=pl.col("week").cast(pl.String))
+    for shape in ("linear", "quadratic"):
+        with pytest.raises(dl.DataError, match="The time 'week' holds text, not numbers"):
+            dl.fit_dyadic(lettered, **asked, shape=shape)
+
+
 def test_who_is_called_first_does_not_matter():
     frame = raters()
     one = dl.fit("cbind(patient, therapist) ~ t + (t | dyad)", frame)

@@ -108,6 +108,12 @@ def test_not_toml_is_one_sentence(text: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_data_file_in_place_of_the_plan_is_not_quoted() -> None:
+    with pytest.raises(PlanError, match="a data file is not a plan") as caught:
+        parse_plan("Maria Huber;1;5\nMaria Huber;2;6\n")
+    assert "Huber" not in str(caught.value)
+
+
 def test_all_mistakes_at_once() -> None:
     text = """\
 version = 2

@@ -66,7 +66,10 @@ def test_seeds_and_sizes():
     [
         ({"study": "study3"}, "Did you mean"),
         ({"study": "study1", "dyads": 3}, "at least 10"),
-        ({"study": "study1", "seed": -1}, "negative"),
+        ({"study": "study1", "seed": -1}, "at least 0"),
+        ({"study": "study1", "seed": 1.5}, "whole number"),
+        ({"study": "study1", "dyads": "many"}, "whole number"),
+        ({"study": None}, "no bundled study None"),
     ],
 )
 def test_impossible_draws_are_refused(call, words):

@@ -70,7 +70,7 @@ def solve_many(
     """
     result = Solutions.unsolved(problem, responses.shape[1])
     moments = problem.moments
-    at_once = at_once or max(16, min(AT_ONCE, CACHE // (8 * moments.n_groups * moments.n_random)))
+    at_once = at_once or max(16, min(AT_ONCE, CACHE // (8 * moments.n_groups * max(1, moments.n_random))))
     design = residuals(moments, rows)
     chunks = range(0, responses.shape[1], at_once)
     if simultaneous(problem):

@@ -116,6 +116,8 @@ AT_ONCE = 250
 
 def eliminate(stage: Stage, relative: Array, basis: Array) -> Stage:
     """Eliminate the first level that is left; its entries of D become the last parameters."""
+    if not len(relative):  # only residuals hang together
+        return replace(stage, units=stage.units[1:], parent=stage.parent[1:])
     many = stage.units[0].shape[1]
     if stage.parent or many <= AT_ONCE:
         return _eliminated(stage, relative, basis)

@@ -333,6 +333,8 @@ def pseudo_inverse(gram: Array) -> Array:
 
 def fitted_rows(random: Array, coefficients: Array, starts: Index) -> Array:
     """Rows of `Z_j b_j`, (n, p+1)."""
+    if not random.shape[1]:
+        return np.zeros((len(random), coefficients.shape[2]))
     sizes = np.diff(np.append(starts, len(random)))
     result = random[:, 0, None] * np.repeat(coefficients[:, 0], sizes, axis=0)
     for r in range(1, random.shape[1]):

@@ -111,8 +111,10 @@ def replicates(design: Residuals, responses: Array) -> Replicates:
     rows, starts = design.rows, design.rows.starts
     p = rows.columns.shape[1] - 1
     q3 = design.left.shape[1] - p
-    products = [np.add.reduceat(responses * z[:, None], starts, axis=0) for z in rows.random.T]
-    lines = design.inverse @ np.stack(products, axis=1)
+    products = np.empty((len(starts), rows.random.shape[1], responses.shape[1]))
+    for r, z in enumerate(rows.random.T):
+        products[:, r] = np.add.reduceat(responses * z[:, None], starts, axis=0)
+    lines = design.inverse @ products
     left = responses - fitted_rows(rows.random, lines, starts)
     rest = None
     if rows.unit is not None:

@@ -82,7 +82,10 @@ def first_estimates(design: Shared, responses: Centred) -> Array:
     rows, columns = r[which], s[which]
     spread = np.stack([np.einsum("jr,jr->r", u[:, a], u[:, b]) for a, b in zip(rows, columns, strict=True)])
     spread *= doubled(rows, columns)[:, None]
-    found = np.linalg.solve(information, np.concatenate([spread, (rss - d @ spread)[None]]))
+    size = np.sqrt(np.diag(information))[:, None]
+    # Pseudo-inverse: the design may say nothing of a direction.
+    inverse = np.linalg.pinv(information / (size * size.T), rcond=1e-12, hermitian=True)
+    found = inverse @ (np.concatenate([spread, (rss - d @ spread)[None]]) / size) / size
     relative = np.zeros((design.level.size, design.level.size, spread.shape[1]))
     with np.errstate(divide="ignore", invalid="ignore"):
         relative[rows, columns] = relative[columns, rows] = np.where(found[-1] > 0.0, found[:-1] / found[-1], np.nan)

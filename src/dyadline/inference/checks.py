@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import polars as pl
 
 from dyadline.engine.moments import Array
 from dyadline.errors import Finding
@@ -12,6 +15,7 @@ from dyadline.inference.boundary import boundary_words
 from dyadline.inference.freedom import satterthwaite
 from dyadline.inference.normality import SHOWN, distribution_findings
 from dyadline.inference.omission import Reduced, stepped
+from dyadline.inference.variance import CORRELATION, RESIDUAL, unidentified, variance_components
 from dyadline.model.fit import Fit, random_covariance
 
 CONDITION = 30.0
@@ -39,10 +43,10 @@ MOST_GROUPS = 3000
 def checks(fit: Fit) -> tuple[Finding, ...]:
     """Findings about a fit, the gravest kinds first; empty if there is nothing to say.
 
-    The optimum (gradient, curvature, boundary), the predictors (near-collinearity, scales), the groups (too few, too
-    few per predictor, influential ones), degrees of freedom, rows left out, notes on how the data were read,
-    residuals and random effects (outlying, not normal, unequal spread, serial correlation). A singular fit has
-    converged: its optimum lies where a variance is zero or a correlation ±1.
+    The optimum (gradient, curvature, boundary, parameters that are not identified), the predictors (near-collinearity,
+    scales), the groups (too few, too few per predictor, influential ones), degrees of freedom, rows left out, notes on
+    how the data were read, residuals and random effects (outlying, not normal, unequal spread, serial correlation). A
+    singular fit has converged: its optimum lies where a variance is zero or a correlation ±1.
 
     References
     ----------
@@ -51,6 +55,7 @@ def checks(fit: Fit) -> tuple[Finding, ...]:
     return (
         *_optimum(fit),
         *_boundary(fit),
+        *not_identified(fit),
         *_near_collinear(fit),
         *_scales(fit),
         *_groups(fit),
@@ -104,6 +109,36 @@ def _boundary(fit: Fit) -> Iterator[Finding]:
             "has no standard error and no interval"
         ),
     )
+
+
+def not_identified(fit: Fit) -> Iterator[Finding]:
+    """Covariance parameters that other values of would fit exactly as well."""
+    free = unidentified(fit)
+    if not free.any():
+        return
+    rows = variance_components(replace(fit, kind="polars")).filter(pl.Series(free)).to_dicts()
+    yield Finding(
+        code="not-identified",
+        level="error",
+        words=(
+            f"The data do not determine {', '.join(_parameter(row) for row in rows)}: other values fit exactly as "
+            "well, and those shown are one choice among many, without a standard error"
+        ),
+        way_out=(
+            "Leave out the random effects of what does not vary within the groups, or all random effects that a "
+            "residual structure already says"
+        ),
+    )
+
+
+def _parameter(row: dict[str, Any]) -> str:
+    """A row of `variance_components` in words."""
+    group, one, other = row["group"], row["term1"], row["term2"]
+    if group == CORRELATION:
+        return f"the residual correlation {one}"
+    if group == RESIDUAL:
+        return "the residual variance" + (f" of {one}" if one != RESIDUAL else "")
+    return (f"the covariance of {one} and {other}" if other else f"the variance of {one}") + f" over {group}"
 
 
 def _near_collinear(fit: Fit) -> Iterator[Finding]:

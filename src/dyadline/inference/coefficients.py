@@ -115,5 +115,5 @@ def check_df(df: str, known: tuple[str, ...]) -> None:
 
 def check_level(level: float) -> None:
     """Refuse a confidence level that is not between 0 and 1, such as 95."""
-    if not 0.0 < level < 1.0:
+    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
         raise PlanError(f"A confidence level lies between 0 and 1, not at {level!r}")

@@ -1,8 +1,8 @@
 """The lowest criterion of a model with one of its parameters held at a value.
 
-Free numbers x are the residual's η and, level by level, the free entries of Λ of the *named* random effects, each
-effect in its own unit, with the effect or the pair of effects that a question is about first in its block: then the
-variance of the first is `σ²x₀²`, the correlation of the first two `x₁/√(x₁² + x₂²)`, and either can be held.
+Free numbers x are the residual's η and, level by level, the free entries of Λ, with the *named* effect or the pair of
+effects that a question is about first in its block, each in its own unit: then the variance of the first is `σ²x₀²`,
+the correlation of the first two `x₁/√(x₁² + x₂²)`, and either can be held.
 """
 
 from __future__ import annotations
@@ -68,18 +68,19 @@ def standardised(fit: Fit) -> Coordinates:
     return Coordinates(structure=structure, maps=tuple(np.eye(level.size) for level in structure.levels))
 
 
-def named(fit: Fit, level: int | None = None, first: Sequence[int] = ()) -> Coordinates:
-    """Coordinates of the named effects, some effects of one level first in their block."""
-    structure, maps = fit.design.structure, []
-    for number, (grouping, one) in enumerate(zip(fit.design.groupings, structure.levels, strict=True)):
-        order = list(range(one.size))
-        if number == level:
-            begin = block_of(one.blocks, first[0]).start
-            rest = [e for e in order if e not in first]
-            order = [*rest[:begin], *first, *rest[begin:]]
-        back = np.linalg.inv(grouping.to_random) * units(grouping.to_random)
-        maps.append(back[:, order])
-    return Coordinates(structure=structure, maps=tuple(maps))
+def named(fit: Fit, level: int, first: Sequence[int]) -> Coordinates:
+    """Coordinates in which some named effects of one block come first in it.
+
+    The block's other effects are standardised ones, orthogonal to these: named ones would be nearly the same where
+    zero points are far off.
+    """
+    place = standardised(fit)
+    block = block_of(place.structure.levels[level].blocks, first[0])
+    effects = fit.design.groupings[level].to_random[list(first), block]
+    effects = effects / units(effects)[:, None]
+    others = np.linalg.qr(effects.T, mode="complete")[0][:, len(first) :]
+    place.maps[level][block, block] = np.linalg.inv(np.concatenate([effects, others.T]))
+    return place
 
 
 def units(to_random: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product as combinations_of
 from typing import Any
@@ -20,6 +21,9 @@ from dyadline.model.fit import Fit
 from dyadline.plan.model import term_label
 
 F_DF = ("satterthwaite", "kenward-roger")
+
+PART = re.compile(r"`[^`]+`|[^:`]+")
+"""A factor of an interaction."""
 
 
 def contrasts(fit: Fit, asked: Asked, df: str = "satterthwaite", *, level: float = 0.95) -> Any:
@@ -62,8 +66,8 @@ def f_test(fit: Fit, asked: Asked, df: str = "satterthwaite") -> Any:
         A fit; for Kenward–Roger by REML.
     asked
         As in `contrasts`. A term of the formula that stands for several coefficients (a text column and its
-        interactions) may be named as in the formula and means all of them. Contrasts that follow from the others
-        (a − c besides a − b and b − c) count once, in ``df1``.
+        interactions, a predictor of several outcomes) may be named as in the formula and means all of them.
+        Contrasts that follow from the others (a − c besides a − b and b − c) count once, in ``df1``.
     df
         ``"satterthwaite"`` as lmerTest's contestMD, ``"kenward-roger"`` as pbkrtest's KRmodcomp.
 
@@ -126,23 +130,35 @@ def simple_slopes(
 
     Returns
     -------
-    As `contrasts`; ``contrast`` reads ``time at convergence = -0.35``.
+    As `contrasts`; ``contrast`` reads ``time at convergence = -0.35``. Of a joint model the slope of each outcome, as
+    ``patient:time at convergence = -0.35``.
 
     References
     ----------
     Aiken, L. S., & West, S. G. (1991). Multiple regression: Testing and interpreting interactions. Sage.
     """
+    if not isinstance(at, Mapping | None):
+        raise PlanError(f"Values are given by name, as in at={{'conv': [-1, 0, 1]}}, not as {type(at).__name__}")
     columns = expand(fit.spec.fixed, fit.design.levels)
     with_variable = [_others(column, variable) for column in columns]
     if all(others is None for others in with_variable):
         _refuse_variable(variable, columns, fit)
     moderators = _moderators(fit, variable, with_variable, at or {})
     labels, rows = [], []
-    for values in combinations_of(*moderators.values()):
+    outcomes = _outcomes(fit, with_variable, at or {})
+    for outcome, values in combinations_of(outcomes, list(combinations_of(*moderators.values()))):
         here = dict(zip(moderators, values, strict=True))
-        rows.append([0.0 if others is None else _weight(others, here) for others in with_variable])
         where = ", ".join(f"{name} = {_shown(value)}" for name, value in here.items())
-        labels.append(f"{variable} at {where}" if where else variable)
+        label = f"{outcome}:{variable}" if outcome else variable
+        labels.append(f"{label} at {where}" if where else label)
+        if outcome:
+            here[outcome] = 1.0
+        rows.append([0.0 if others is None else _weight(others, here) for others in with_variable])
+        if not any(rows[-1]):
+            raise PlanError(
+                f"The model has {labels[-1]} at zero, whatever the data",
+                way_out="Give values of the variables that it interacts with",
+            )
     table = pl.DataFrame({"contrast": labels, **tested(fit, np.array(rows), df, level)})
     return as_kind(table, fit.kind)
 
@@ -151,17 +167,30 @@ def _terms_as_coefficients(fit: Fit, asked: Asked) -> Asked:
     """Terms of the formula in place of which their several coefficients stand; all else as it is."""
     if not isinstance(asked, str) and not (isinstance(asked, Sequence) and all(isinstance(one, str) for one in asked)):
         return asked
-    columns = expand(fit.spec.fixed, fit.design.levels)
+    variables = [{atom.variable.label for atom in column} for column in expand(fit.spec.fixed, fit.design.levels)]
+    named = {term_label(term): {variable.label for variable in term} for term in fit.spec.fixed}
     result: list[str] = []
     for text in [asked] if isinstance(asked, str) else asked:
-        term = next((term for term in fit.spec.fixed if term_label(term) == text), None)
-        own = [
-            label
-            for label, column in zip(fit.design.terms, columns, strict=True)
-            if term is not None and {atom.variable for atom in column} == set(term)
+        parts = named.get(text) or _parts(text)
+        # A term that names no outcome stands for that of each outcome.
+        own = [n for n, here in enumerate(variables) if here == parts] or [
+            n for n, here in enumerate(variables) if here - set(fit.spec.responses) == parts
         ]
-        result.extend(own or [text])
+        result.extend([fit.design.terms[n] for n in own] if own and parts and text not in fit.design.terms else [text])
     return result
+
+
+def _parts(text: str) -> set[str]:
+    """Variables of a term in words; empty if it is something else."""
+    found = PART.findall(text)
+    return {part.strip("` ") for part in found} if ":".join(found) == text else set()
+
+
+def _outcomes(fit: Fit, with_variable: Sequence[Column | None], at: Mapping[str, object]) -> Sequence[str]:
+    """Outcomes that have a slope; a single empty one where there is one outcome, or `at` says which."""
+    beside = {atom.variable.label for others in with_variable if others is not None for atom in others}
+    found = [name for name in fit.spec.responses if name in beside]
+    return [""] if not found or any(name in at for name in found) else found
 
 
 def _others(column: Column, variable: str) -> Column | None:
@@ -225,7 +254,7 @@ def _shown(value: float | str) -> str:
 
 def _refuse_variable(variable: str, columns: Sequence[Column], fit: Fit) -> None:
     numeric = list(dict.fromkeys(a.variable.label for column in columns for a in column if a.level is None))
-    if variable in fit.design.levels:
+    if isinstance(variable, str) and variable in fit.design.levels:
         raise PlanError(f"{variable!r} holds text and has no slope", way_out="Compare its levels with contrasts()")
     raise PlanError(
         f"{variable!r} is not a predictor of this model",

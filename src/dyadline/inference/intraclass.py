@@ -101,7 +101,8 @@ def _parts(fit: Fit, values: Mapping[str, float | str], number: int) -> Iterator
 
 def _interval(share: float, slope: Array, spread: Array, reach: float) -> dict[str, float | None]:
     """A share with its delta-method error and interval; missing on the boundary."""
-    std_error = float(np.sqrt(max(float(slope @ spread @ slope), 0.0)))
+    used = slope != 0.0  # what is not identified has no variance, but need not matter here
+    std_error = float(np.sqrt(max(float(slope[used] @ spread[np.ix_(used, used)] @ slope[used]), 0.0)))
     if not (1e-9 < share < 1.0 - 1e-9 and std_error > 0.0):
         return {"icc": share, "std_error": None, "conf_low": None, "conf_high": None}
     from scipy.special import expit, logit
@@ -122,6 +123,8 @@ def _values(fit: Fit, at: At | None) -> dict[str, float | str]:
     """Value of each variable with a random slope: as asked, else zero or the first level."""
     atoms = [atom for columns in _random_columns(fit) for column in columns for atom in column]
     needed = dict.fromkeys(atom.variable.column for atom in atoms if atom.variable.column not in fit.spec.responses)
+    if not isinstance(at, Mapping | None):
+        raise PlanError(f"Values are given by name, as in at={{'session': 5}}, not as {type(at).__name__}")
     given = dict(at or {})
     for name in given:
         if name not in needed:
@@ -137,7 +140,7 @@ def _asked(name: str, value: float | str | None, levels: tuple[str, ...] | None)
     if levels is None:
         try:
             return float(value or 0.0)
-        except ValueError:
+        except (TypeError, ValueError):
             raise PlanError(f"{name!r} needs a number, not {value!r}") from None
     found = levels[0] if value is None else str(value)
     if found not in levels:

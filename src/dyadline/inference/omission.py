@@ -183,8 +183,10 @@ def refitted_together(fit: Fit, near: list[Reduced | Impossible]) -> list[Reduce
     """Refits without each dyad at once, from θ near them; ``None`` where one must be made by itself."""
     made, whole = fit.design, _whole(fit)
     found: list[Reduced | None] = [None] * len(near)
+    if made.moments.forms is not None or len(made.structure.levels) > 1:
+        return found
     summed = by_design(made.moments)
-    if made.moments.forms is not None or len(made.structure.levels) > 1 or summed is None:
+    if summed is None:
         return found
     for rows, _, groups in made.source.parts(ROWS_AT_ONCE):
         within, n_rows = within_dyads(made.moments, rows, groups)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -169,10 +169,10 @@ def _components(fit: Fit, level: float = 0.95) -> list[dict[str, Any]]:
     return table.to_dicts()
 
 
-def _wanted(parameters: list[_Parameter], terms: Sequence[str] | None) -> list[_Parameter]:
+def _wanted(parameters: list[_Parameter], terms: str | Sequence[str] | None) -> list[_Parameter]:
     if terms is None:
         return parameters
-    if isinstance(terms, str):
+    if isinstance(terms, str) or not isinstance(terms, Iterable):
         terms = [terms]
     by_name = {one.name: one for one in parameters}
     unknown = [term for term in terms if term not in by_name]
@@ -246,12 +246,17 @@ def _wald(fit: Fit, parameters: Sequence[_Parameter], level: float) -> list[Limi
 def _wald_correlation(values: Sequence[float], one: _Parameter, covariance: Array, reach: float) -> Limits:
     """By the delta method on artanh of c/√(v w); missing where an SD is zero or the correlation ±1."""
     v, c, w = values
-    if not (v > 0.0 and w > 0.0 and c**2 < (1.0 - 1e-9) * v * w):
+    size = np.sqrt(v) * np.sqrt(w)
+    if not (size > 0.0 and abs(c) < (1.0 - 5e-10) * size):
         return np.nan, np.nan
-    r = c / np.sqrt(v * w)
-    gradient = np.array([-r / (2.0 * v), 1.0 / np.sqrt(v * w), -r / (2.0 * w)]) / (1.0 - r**2)
+    r = c / size
+    gradient = np.array([-r / (2.0 * v), 1.0 / size, -r / (2.0 * w)]) / (1.0 - r**2)
     part = covariance[np.ix_(one.components, one.components)]
-    span = reach * float(np.sqrt(max(gradient @ part @ gradient, 0.0)))
+    with np.errstate(invalid="ignore"):
+        variance = float(gradient @ part @ gradient)
+    if not variance > 0.0:  # not identified, or lost in rounding
+        return np.nan, np.nan
+    span = reach * float(np.sqrt(variance))
     return float(np.tanh(np.arctanh(r) - span)), float(np.tanh(np.arctanh(r) + span))
 
 

@@ -56,6 +56,8 @@ def standardised(
             "The outcomes of a joint model have SDs of their own, so there is no one way to standardise it",
             way_out="Divide the columns by their SDs and fit again",
         )
+    if not isinstance(sd, Mapping | None):
+        raise PlanError(f"SDs are given by name, as in sd={{'session': 3.5}}, not as {type(sd).__name__}")
     columns = expand(fit.spec.fixed, fit.design.levels)
     sizes = _sizes(fit, columns, dict(sd or {}))
     outcome = sizes[fit.spec.response.label]

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from dyadline.data.frames import as_kind
 from dyadline.engine.descent import factors
-from dyadline.engine.information import parameter_covariance
+from dyadline.engine.information import free_directions, parameter_covariance
 from dyadline.engine.moments import Array
 from dyadline.engine.residual import Autoregressive, CompoundSymmetry, Pairs
 from dyadline.inference.coefficients import check_level
@@ -21,6 +22,9 @@ SCHEMA = {
 }
 RESIDUAL, CORRELATION = "Residual", "Residual correlation"
 """Groups of the rows that follow the random effects."""
+
+LEFT_FREE = 1e-3
+"""Share of a parameter's own direction along which the criterion is flat, from which it is not identified."""
 
 
 def variance_components(fit: Fit, *, level: float = 0.95) -> Any:
@@ -44,7 +48,7 @@ def variance_components(fit: Fit, *, level: float = 0.95) -> Any:
     names, estimate, kinds = _named(fit)
     covariance = natural_covariance(fit)
     std_error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    std_error[std_error <= 1e-9 * np.abs(estimate).max(initial=0.0)] = np.nan
+    std_error[std_error <= 1e-9 * _sizes(fit)] = np.nan
     is_variance, is_correlation = kinds == "variance", kinds == "correlation"
     std_error[is_variance & (estimate <= 0.0)] = np.nan
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -97,6 +101,22 @@ def _named(fit: Fit) -> tuple[list[tuple[str, str, str | None]], Array, Any]:
     return names, np.array(estimate), np.array(kinds)
 
 
+def _sizes(fit: Fit) -> Array:
+    """How large each row of the table could be at these standard deviations of the standardised effects, (k,).
+
+    What is small beside this is rounding; rows may differ from each other by any factor.
+    """
+    sizes = []
+    for grouping, structure, relative in zip(
+        fit.design.groupings, fit.design.structure.levels, fit.solution.relative, strict=True
+    ):
+        r, c = structure.entries
+        reach = fit.sigma * np.abs(grouping.to_random) @ np.sqrt(np.diag(relative))
+        sizes.append(reach[r] * reach[c])
+    residual = residual_correlation(fit, fit.solution.theta)
+    return np.concatenate([*sizes, fit.sigma**2 * _ratios(fit), [] if residual is None else [1.0]])
+
+
 def _ratios(fit: Fit) -> Array:
     """Residual variances relative to the first."""
     eta = fit.solution.theta[: max(0, len(fit.design.residual.labels) - 1)]
@@ -139,7 +159,25 @@ def residual_correlation(fit: Fit, theta: Array) -> tuple[tuple[str, str, str | 
 
 
 def natural_covariance(fit: Fit) -> Array:
-    """Covariance matrix of the table's estimates, in its order, by the delta method."""
+    """Covariance matrix of the table's estimates, in its order, by the delta method; NaN for what is not identified."""
+    full = _jacobian(fit)
+    with np.errstate(over="ignore", invalid="ignore"):  # fourth powers of the outcome's unit
+        found = full @ parameter_covariance(fit.design.structure, fit.solution, fit.method) @ full.T
+    unknown = unidentified(fit)
+    found[unknown] = found[:, unknown] = np.nan
+    return np.asarray(found)
+
+
+def unidentified(fit: Fit) -> NDArray[np.bool_]:
+    """Which rows of the table the criterion leaves free, (k,): other values fit as well."""
+    free, scale = free_directions(fit.design.structure, fit.solution, fit.method)
+    rows = _jacobian(fit) * scale
+    rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-300)
+    return np.asarray((np.abs(rows @ free) > LEFT_FREE * np.linalg.norm(rows, axis=1, keepdims=True)).any(axis=1))
+
+
+def _jacobian(fit: Fit) -> Array:
+    """Derivative of the table's estimates in (θ, σ²), (k, number of parameters)."""
     made, solution = fit.design, fit.solution
     structure, theta = made.structure, solution.theta
     s = solution.evaluation.variance(fit.method)
@@ -166,8 +204,7 @@ def natural_covariance(fit: Fit) -> Array:
         row = np.zeros((1, k + 1))
         row[0, structure.residual.size - 1] = correlation[2]
         rows.append(row)
-    full = np.concatenate(rows)
-    return np.asarray(full @ parameter_covariance(structure, solution, fit.method) @ full.T)
+    return np.concatenate(rows)
 
 
 def _missing(values: Array) -> list[float | None]:

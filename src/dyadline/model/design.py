@@ -14,7 +14,7 @@ from dyadline.model.collinearity import refuse_collinear
 from dyadline.model.columns import column_label, expand
 from dyadline.model.residual import ResidualDesign, occasion_order, residual_design
 from dyadline.model.rows import CompleteRows, Nesting, coded, nesting
-from dyadline.model.source import Block, Source, Values, as_text
+from dyadline.model.source import Block, Source, Values, as_text, kind_of
 from dyadline.model.stacked import stacked
 from dyadline.plan.model import ModelSpec
 
@@ -190,7 +190,7 @@ def _refuse_missing_columns(spec: ModelSpec, frame: pl.DataFrame) -> None:
         raise PlanError(
             f"The data have no column {', '.join(repr(c) for c in missing)}",
             where=f"formula {spec.formula!r}",
-            way_out=did_you_mean(missing[0], frame.columns) or f"Columns: {', '.join(frame.columns[:20])}",
+            way_out=did_you_mean(missing[0], frame.columns) or f"Columns: {', '.join(frame.columns[:20]) or 'none'}",
         )
 
 
@@ -274,7 +274,12 @@ def _levels(spec: ModelSpec, rows: CompleteRows) -> dict[str, tuple[str, ...]]:
         if name in rows.numbers or name in levels:
             continue
         if variable.transform:
-            raise DataError(f"{variable.label} needs numbers, but column {name!r} holds text")
+            raise DataError(f"{variable.label} needs numbers, but column {name!r} holds {kind_of(rows.series[name])}")
+        if rows.series[name].dtype.is_temporal():
+            raise DataError(
+                f"Column {name!r} holds dates or times, which are neither numbers nor levels",
+                way_out="Make a column of days, weeks or months since the start from it",
+            )
         found = as_text(rows.series[name]).unique().sort().to_list()
         if len(found) < 2:
             raise FitError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
 from dyadline.data.frames import as_kind, frame_kind, polars_frame
-from dyadline.errors import PlanError
+from dyadline.errors import DataError, PlanError
 from dyadline.model.fit import Fit, fit
+from dyadline.model.source import kind_of
 from dyadline.plan.tokens import quote_name
 
 
@@ -19,7 +20,7 @@ def fit_dyadic(
     time: str,
     patient: str,
     therapist: str,
-    predictors: Sequence[str] = (),
+    predictors: str | Sequence[str] = (),
     shape: str = "linear",
     random: str = "same",
     therapist_id: str | None = None,
@@ -40,7 +41,7 @@ def fit_dyadic(
     dyad, time, patient, therapist
         Columns: the dyad's label, time, and the two ratings.
     predictors
-        Columns that enter the intercept and the slope of each rater.
+        Name, or names, of columns that enter the intercept and the slope of each rater.
     shape
         ``"linear"``, or ``"quadratic"`` with time² for each rater (a column ``<time>_squared`` is made).
     random
@@ -73,7 +74,13 @@ def fit_dyadic(
         raise PlanError(f"The shape {shape!r} is not known", way_out="Use 'linear' or 'quadratic'")
     if random not in ("same", "linear", "intercept"):
         raise PlanError(f"The random part {random!r} is not known", way_out="Use 'same', 'linear' or 'intercept'")
+    if isinstance(predictors, str) or not isinstance(predictors, Iterable):
+        predictors = [predictors]
+    names = [dyad, time, patient, therapist, *([] if therapist_id is None else [therapist_id]), *predictors]
+    _refuse_names(names)
     table = polars_frame(frame)
+    if time in table.columns and not table[time].dtype.is_numeric():
+        raise DataError(f"The time {time!r} holds {kind_of(table[time])}, not numbers", way_out="Number the occasions")
     curve = [quote_name(time)]
     if shape == "quadratic":
         squared = f"{time}_squared"
@@ -87,6 +94,14 @@ def fit_dyadic(
     if predictors:
         fixed = f"({fixed}) * ({' + '.join(quote_name(name) for name in predictors)})"
     responses = f"cbind({quote_name(patient)}, {quote_name(therapist)})"
-    above = f" + (1 | {quote_name(therapist_id)})" if therapist_id else ""
+    above = "" if therapist_id is None else f" + (1 | {quote_name(therapist_id)})"
     formula = f"{responses} ~ {fixed} + ({' + '.join(varying)} | {quote_name(dyad)}){above}"
     return fit(formula, as_kind(table, frame_kind(frame)) if shape == "quadratic" else frame, method)
+
+
+def _refuse_names(names: Sequence[object]) -> None:
+    for number, name in enumerate(names):
+        if not isinstance(name, str):
+            raise PlanError(f"Columns are given by name, not as {name!r}", way_out="Hand in the frame and names")
+        if name in names[:number]:
+            raise PlanError(f"The column {name!r} is named twice", way_out="Each column has one part in the model")

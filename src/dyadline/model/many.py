@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from dyadline.engine.solve import Problem
 from dyadline.errors import DataError, PlanError, did_you_mean
 from dyadline.model.design import Design
 from dyadline.model.fit import Fit
+from dyadline.model.rows import LARGEST
 
 Order = Literal["frame", "design"]
 
@@ -146,7 +147,10 @@ def many_satterthwaite(many: Many, contrasts: Array | None = None) -> Array:
     (R, m); as `inference.freedom.satterthwaite` has them, NaN for a response without an answer.
     """
     made = many.design
-    asked = np.eye(len(many.terms)) if contrasts is None else np.asarray(contrasts, dtype=np.float64)
+    p = len(many.terms)
+    asked = np.eye(p) if contrasts is None else np.atleast_2d(np.asarray(contrasts))
+    if asked.ndim != 2 or asked.shape[1] != p or not np.issubdtype(asked.dtype, np.number):
+        raise PlanError(f"Contrasts are rows of {p} weights, one for each coefficient")
     problem = Problem(moments=made.moments, structure=made.structure, method=many.method)
     return satterthwaite_many(problem, many.solutions, asked @ made.to_fixed)
 
@@ -164,7 +168,7 @@ def _method(problem: Fit, method: str | None) -> Method:
 
 def _in_order(made: Design, responses: object, order: Order) -> Array:
     """Responses in the order of the design's rows, (n, R)."""
-    table = responses if isinstance(responses, np.ndarray) else polars_frame(responses).to_numpy()
+    table = _array(responses) if isinstance(responses, np.ndarray) else polars_frame(responses).to_numpy()
     if table.ndim != 2 or not np.issubdtype(table.dtype, np.number) or np.iscomplexobj(table):
         raise PlanError(
             "Responses must be numbers in rows and columns",
@@ -188,15 +192,22 @@ def _in_order(made: Design, responses: object, order: Order) -> Array:
     values = table.astype(np.float64)
     if (rows[1:] < rows[:-1]).any() or len(values) > n:
         values = values[rows]
-    bad = ~np.isfinite(values)
+    bad = ~(np.abs(values) < LARGEST)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise DataError(
-            f"{int(bad.sum())} values of the responses are not finite numbers",
+            f"{int(bad.sum())} value{'s' * (int(bad.sum()) > 1)} of the responses cannot be computed with",
             where=f"first: row {int(rows[row]) + 1} of response {int(column) + 1}",
-            way_out="Every response needs a value in each row that the fit used",
+            way_out="Every response needs a finite number in each row that the fit used",
         )
     return values
+
+
+def _array(responses: NDArray[Any]) -> NDArray[Any]:
+    """A plain array: a mask counts as missing."""
+    if isinstance(responses, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(responses.astype(np.float64), np.nan))
+    return np.asarray(responses)
 
 
 def _standards(values: Array, *, shifted: bool) -> tuple[Array, Array]:

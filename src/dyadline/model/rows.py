@@ -13,6 +13,9 @@ from dyadline.engine.moments import Array, Index
 from dyadline.errors import DataError, Finding, FitError, PlanError
 from dyadline.plan.model import ModelSpec
 
+LARGEST = 1e75
+"""Values from which variances of variances, their fourth powers, overflow."""
+
 
 class CompleteRows:
     """The rows with a value in every column of the model: numbers as arrays, the rest as series."""
@@ -27,6 +30,11 @@ class CompleteRows:
         used = {v.column for terms in (spec.fixed, *(r.terms for r in spec.random)) for t in terms for v in t}
         for name in spec.columns:
             series = frame[name]
+            if series.dtype.is_nested() or series.dtype in (pl.Duration, pl.Binary, pl.Object):
+                raise DataError(
+                    f"Column {name!r} holds values of the type {series.dtype}, which a model cannot use",
+                    way_out="Make a column of numbers or text from it",
+                )
             if series.dtype.is_numeric() and (name not in labels or name in used):
                 values = series.to_numpy().astype(np.float64, copy=False)  # a missing value becomes NaN
                 self.numbers[name] = values
@@ -55,6 +63,11 @@ class CompleteRows:
                 raise DataError(
                     f"Column {name!r} has {bad} infinite value{'s' * (bad > 1)}",
                     way_out="Correct them or leave them empty",
+                )
+            if float(np.abs(values).max()) >= LARGEST:
+                raise DataError(
+                    f"Column {name!r} has values beyond {LARGEST:g}, whose powers cannot be computed",
+                    way_out="Express it in larger units",
                 )
 
     def sorted(self, order: Index) -> CompleteRows:

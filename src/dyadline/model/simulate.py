@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dyadline.engine.moments import Array
-from dyadline.errors import PlanError
+from dyadline.errors import whole_number
 from dyadline.model.fit import Fit
 
 
@@ -30,10 +30,7 @@ def simulate_responses(fit: Fit, replicates: int, *, seed: int = 1) -> Array:
     PlanError
         A negative seed, or no replicate asked for.
     """
-    if replicates < 1:
-        raise PlanError(f"{replicates} replicates cannot be drawn", way_out="Ask for at least 1")
-    if seed < 0:
-        raise PlanError(f"The seed {seed} is negative", way_out="Use a whole number from 0")
+    replicates, seed = whole_number(replicates, "The number of replicates", 1), whole_number(seed, "The seed", 0)
     made, found = fit.design, fit.solution
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     rows, starts = made.source.rows(), made.source.starts

@@ -106,7 +106,7 @@ class Values:
         """
         if variable.column not in self.rows.numbers:
             raise DataError(
-                f"The outcome {variable.column!r} holds text, not numbers",
+                f"The outcome {variable.column!r} holds {kind_of(self.rows.series[variable.column])}, not numbers",
                 way_out="Use a numeric column as outcome",
             )
         return variable, standard(self.numeric(variable), shifted=centred)
@@ -204,6 +204,13 @@ class Source:
         if not parts:
             return np.empty((len(range(*rows.indices(self.n))), 0))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def kind_of(series: pl.Series) -> str:
+    """What a column holds, in words."""
+    if series.dtype == pl.Boolean:
+        return "true and false"
+    return "dates or times" if series.dtype.is_temporal() else "text"
 
 
 def as_text(series: pl.Series) -> pl.Series:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from dyadline.errors import DataError, PlanError
+from dyadline.model.source import kind_of
 from dyadline.plan.model import ModelSpec, ResidualSpec
 
 ROW, KIND = " row", " outcome"
@@ -28,7 +29,7 @@ def stacked(spec: ModelSpec, frame: pl.DataFrame) -> tuple[ModelSpec, pl.DataFra
     parts = []
     for number, outcome in enumerate(spec.responses):
         if not frame[outcome].dtype.is_numeric():
-            raise DataError(f"The outcome {outcome!r} holds text, not numbers")
+            raise DataError(f"The outcome {outcome!r} holds {kind_of(frame[outcome])}, not numbers")
         here = [t for t in terms if outcome in {v.column for v in t}]
         needed = {v.column for t in here for v in t} - set(spec.responses)
         others = [c for c in spec.columns if c not in spec.responses]
@@ -36,7 +37,7 @@ def stacked(spec: ModelSpec, frame: pl.DataFrame) -> tuple[ModelSpec, pl.DataFra
         parts.append(
             frame.select(
                 pl.col(outcome).cast(pl.Float64).alias(spec.response.column),
-                *(pl.col(c).fill_null(0) if c in idle else pl.col(c) for c in others),
+                *(pl.col(c).cast(pl.Float64).fill_nan(None).fill_null(0) if c in idle else pl.col(c) for c in others),
                 *(pl.lit(float(o == outcome)).alias(o) for o in spec.responses),
             ).with_columns(pl.lit(f"{number:02d}").alias(KIND), pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
         )

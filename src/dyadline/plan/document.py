@@ -35,6 +35,8 @@ def read_plan(path: str | Path) -> AnalysisPlan:
     PlanError
         If there is no such file or it is not TOML; `PlanMistakes` for everything that is wrong in it.
     """
+    if not isinstance(path, str | Path):
+        raise PlanError(f"The name of the plan's file is needed, not {type(path).__name__}")
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -64,6 +66,8 @@ def parse_plan(text: str, *, name: str = "plan") -> AnalysisPlan:
     PlanError
         If the text is not TOML; `PlanMistakes` for everything that is wrong in it.
     """
+    if not isinstance(text, str):
+        raise PlanError(f"The text of a plan is needed, not {type(text).__name__}")
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -163,10 +167,13 @@ def _not_toml(error: ValueError | RecursionError, text: str, name: str) -> PlanE
         said = "a key or section stands twice"
     where = f"{name}, {place.rstrip(')')}" if place else name
     shown = text.split("\n")[int(number[1]) - 1].strip()[:60] if number else ""
-    at = f", at {shown!r}" if shown else ""
+    # A line without either may be a patient's: then this is a data file.
+    like_a_plan = "=" in shown or shown.startswith("[")
+    at = f", at {shown!r}" if like_a_plan else ""
     return PlanError(
         f"The plan is not valid TOML: {said[:1].lower()}{said[1:]}{at}", where=where,
-        way_out='Texts stand in quotes (key = "text"), numbers do not, sections in brackets ([columns])',
+        way_out='Texts stand in quotes (key = "text"), numbers do not, sections in brackets ([columns])'
+        + ("" if like_a_plan else '; a data file is not a plan, but one is made from it by "dyadline new"'),
     )  # fmt: skip
 
 

@@ -93,7 +93,9 @@ def _fitted(formula: str, frame: pl.DataFrame, whose: str) -> Fit:
         raise type(error)(
             f"No growth curves for {whose} ratings: {error.what}",
             where="convergence.growth",
-            way_out='Use growth = "multilevel", a model for each rater' if joint else error.way_out,
+            way_out='Use growth = "multilevel", a model for each rater'
+            if joint
+            else 'Look at how these ratings vary; growth = "ols" or "observed" needs no model of them',
         ) from error
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.frames import as_kind, frame_kind
 from dyadline.engine.moments import Array
-from dyadline.errors import DataError, DyadlineError, Finding
+from dyadline.errors import DataError, DyadlineError, Finding, PlanError
 from dyadline.inference.boundary import boundary_words
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.scoring.discrepancy import (
@@ -98,6 +98,8 @@ def convergence(frame: object, plan: AnalysisPlan) -> Any:
     PlanError, DataError
         What is wrong, where, and what to do.
     """
+    if not isinstance(plan, AnalysisPlan):
+        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
     return as_kind(score(make_dataset(frame, plan), plan, simulations=False).scores, frame_kind(frame))
 
 

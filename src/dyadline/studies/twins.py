@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from dyadline.engine.moments import Array, Index
-from dyadline.errors import PlanError, did_you_mean
+from dyadline.errors import PlanError, did_you_mean, whole_number
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.scoring.ratings import Ratings
 from dyadline.scoring.score import score_ratings
@@ -107,12 +107,9 @@ def simulate(study: str, *, dyads: int | None = None, seed: int | None = None) -
         Unknown study, too few dyads or a negative seed.
     """
     given = parameters(study)
-    n = given["dyads"] if dyads is None else dyads
-    if n < 10:
-        raise PlanError(f"A study of {n} dyads cannot be simulated", way_out="Ask for at least 10")
-    if seed is not None and seed < 0:
-        raise PlanError(f"The seed {seed} is negative", way_out="Use a whole number from 0")
-    rng = np.random.default_rng(np.random.SeedSequence(given["seed"] if seed is None else seed))
+    n = given["dyads"] if dyads is None else whole_number(dyads, "The number of dyads", 10)
+    seed = given["seed"] if seed is None else whole_number(seed, "The seed", 0)
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
     occasions = np.array(given["occasions"], dtype=float)
     index = np.repeat(np.arange(n), len(occasions))
     place = np.tile(np.arange(len(occasions)), n)
