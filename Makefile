@@ -33,7 +33,7 @@ bench: $(VENV)/.ready-bench                ## ratios against other programs, in 
 	$(BIN)/python benchmarks/bench.py
 
 truth: $(VENV)/.ready-dev                  ## every oracle, tolerance and largest deviation into the documentation
-	$(BIN)/pytest --truth docs/numerical_truth.md
+	$(BIN)/pytest --truth=docs/numerical_truth.md
 
 oracles:                                   ## needs R with lme4, lmerTest, nlme, pbkrtest, clubSandwich and performance
 	for topic in oracles three_level therapist_level residual dyadic_growth kenward_roger kenward_roger_edges robust profile questions bootstrap; do Rscript tests/oracles/$$topic.R || exit 1; done

@@ -1,6 +1,6 @@
 """What every comparison with an oracle measured: collected while the tests run, written as a page on request.
 
-`agree` asserts and remembers. ``pytest --truth docs/numerical_truth.md`` puts the table between the page's markers.
+`agree` asserts and remembers. ``pytest --truth=docs/numerical_truth.md`` puts the table between the page's markers.
 """
 
 from __future__ import annotations
