@@ -279,7 +279,9 @@ def test_the_table_is_of_the_kind_that_was_fitted_and_the_value_is_frozen():
         ({"kind": "case", "group": [1] * 300}, dl.FitError, "All rows belong to one cluster"),
         ({"replicates": 38}, dl.PlanError, "at least 39"),
         ({"replicates": 1, "interval": "normal"}, dl.PlanError, "at least 2"),
-        ({"seed": -1}, dl.PlanError, "negative"),
+        ({"seed": -1}, dl.PlanError, "at least 0, not -1"),
+        ({"seed": None}, dl.PlanError, "at least 0, not None"),
+        ({"replicates": "many"}, dl.PlanError, "at least 1, not 'many'"),
         ({"level": 95}, dl.PlanError, "between 0 and 1"),
     ],
 )

@@ -13,7 +13,7 @@ from dyadline.data.frames import as_kind
 from dyadline.engine.moments import Array, Index
 from dyadline.engine.resample import Clusters, resamples, shares
 from dyadline.engine.solve import Problem, Solution, solve
-from dyadline.errors import FitError, PlanError, did_you_mean
+from dyadline.errors import FitError, PlanError, did_you_mean, whole_number
 from dyadline.inference.clusters import clusters
 from dyadline.inference.coefficients import check_level
 from dyadline.inference.variance import components_at, variance_components
@@ -279,8 +279,8 @@ def _check(kind: str, interval: str, replicates: int, seed: int, level: float) -
                 f"The {what} {word!r} is not known",
                 way_out=did_you_mean(str(word), known) or f"Use {' or '.join(known)}",
             )
-    if seed < 0:
-        raise PlanError(f"The seed {seed} is negative", way_out="Use a whole number from 0")
+    whole_number(seed, "The seed", 0)
+    whole_number(replicates, "The number of replicates", 1)
     # (R+1)α counts ordered values: before the first there is none.
     least = 2 if interval == "normal" else max(2, int(np.ceil(2.0 / (1.0 - level) - 1.0 - 1e-9)))
     if replicates < least:

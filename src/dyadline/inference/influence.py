@@ -93,6 +93,8 @@ def influence(
     level = _level(fit, group)
     n = len(fit.design.groupings[level].labels)
     found, doubtful = stepped(fit, level)
+    if exact not in (True, False, "auto"):
+        raise PlanError(f"exact is True, False or 'auto', not {exact!r}")
     chosen = np.full(n, exact is True or (exact == "auto" and n <= EXACT_UP_TO))
     if exact == "auto" and n > EXACT_UP_TO:
         chosen[np.argsort(-np.nan_to_num(_distances(fit, found)), kind="stable")[:EXACT_OF_MANY]] = True
