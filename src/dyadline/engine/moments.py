@@ -371,10 +371,19 @@ def summed_outer_products(lines: Array, cell: Index, cells: int) -> Array:
 
 def outer_products(lines: Array) -> Array:
     """`b[r] ⊗ b[s]`, made symmetric, of each dyad, packed as in `Moments.packed`, (J, pairs · column pairs)."""
-    r, s = lower(lines.shape[1])
-    c, d = lower(lines.shape[2])
-    outer = lines[:, r][:, :, c] * lines[:, s][:, :, d]
-    off = r != s  # an off-diagonal weight stands for both (r, s) and (s, r)
-    if off.any():
-        outer[:, off] += lines[:, r[off]][:, :, d] * lines[:, s[off]][:, :, c]
-    return outer.reshape(len(lines), len(r) * len(c))
+    left, right, off, turned_left, turned_right = _pairs(lines.shape[1], lines.shape[2])
+    flat = lines.reshape(len(lines), -1)
+    outer = flat[:, left] * flat[:, right]
+    if len(turned_left):  # an off-diagonal weight stands for both (r, s) and (s, r)
+        outer[:, off] += flat[:, turned_left] * flat[:, turned_right]
+    return np.asarray(outer)
+
+
+@lru_cache(maxsize=64)
+def _pairs(q: int, width: int) -> tuple[Index, Index, Index, Index, Index]:
+    """Places in a flattened b of both factors of each product; of those off the diagonal, and their other factors."""
+    (r, s), (c, d) = lower(q), lower(width)
+    left, right = (r[:, None] * width + c).ravel(), (s[:, None] * width + d).ravel()
+    off = np.repeat(r != s, len(c))
+    other = (r[:, None] * width + d).ravel()[off], (s[:, None] * width + c).ravel()[off]
+    return left, right, np.flatnonzero(off), *other
