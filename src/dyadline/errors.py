@@ -68,8 +68,9 @@ class Finding:
         What was found, in a sentence or two.
     way_out
         What can be done about it; empty where nothing needs to be.
-    column, dyad, rows
-        Where: column as the file names it, dyad label, row numbers in the file (first data row is 1).
+    column, dyad, time, rows
+        Where: column as the file names it, dyad label, time in the file's own values, row numbers in the file (first
+        data row is 1).
     """
 
     code: str
@@ -78,6 +79,7 @@ class Finding:
     way_out: str = ""
     column: str = ""
     dyad: str = ""
+    time: str = ""
     rows: tuple[int, ...] = ()
 
 

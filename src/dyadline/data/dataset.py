@@ -10,9 +10,10 @@ import polars as pl
 from dyadline.data import validate
 from dyadline.data.frames import opened, polars_series
 from dyadline.data.values import labels, numbers
-from dyadline.data.words import counted, listed, nearest, role_words
 from dyadline.errors import DataError, Finding
-from dyadline.plan.analysis import AnalysisPlan, ColumnsSection
+from dyadline.plan.analysis import AnalysisPlan
+from dyadline.plan.columns import ColumnsSection
+from dyadline.words import counted, listed, nearest, role_words
 
 LABELS = ("dyad", "therapist")
 OCCASION = ("patient_rating", "therapist_rating", "outcome")
@@ -157,10 +158,12 @@ def _told_apart(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[pl.DataF
 
 
 def _column_by_role(columns: ColumnsSection) -> dict[str, str]:
-    names = {"dyad": columns.dyad, "therapist": columns.therapist, "time": columns.time}
-    names |= {role: getattr(columns, role) for role in OCCASION}
-    names["baseline"] = None if columns.baseline == "first" else columns.baseline
-    return {role: column for role, column in names.items() if column is not None} | {c: c for c in columns.covariates}
+    roles = ["dyad", "therapist", "time", *OCCASION, "baseline"]
+    if columns.therapist is None:
+        roles.remove("therapist")
+    if columns.baseline == "first":
+        roles.remove("baseline")
+    return {role: columns.name(role) for role in roles} | {c: c for c in columns.covariates}
 
 
 def _chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, pl.Series]:

@@ -14,8 +14,8 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
-from dyadline.data.words import SHOWN, counted, listed, rows_listed
 from dyadline.errors import DataError
+from dyadline.words import SHOWN, counted, listed, rows_listed
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 

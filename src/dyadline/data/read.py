@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from dyadline.data.delimited import read_delimited
-from dyadline.data.words import nearest
 from dyadline.errors import DataError
+from dyadline.words import nearest
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dyadline.data.delimited import MISSING
-from dyadline.data.words import listed
+from dyadline.words import listed
 
 DYAD = "dyad dyadid couple coupleid pair patient patientid pat client clientid case caseid subject subj participant "
 DYAD += "person personid child childid student pid id"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from dyadline.data.words import SHOWN, counted, role_words, rows_listed, shown
 from dyadline.errors import DataError, Finding
+from dyadline.words import SHOWN, counted, role_words, rows_listed, shown
 
 RATINGS = ("patient_rating", "therapist_rating")
 RATERS = {"patient_rating": "patients", "therapist_rating": "therapists"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from dyadline.data.delimited import EXACT, MISSING
-from dyadline.data.words import SHOWN, listed, role_words, rows_listed, shown
 from dyadline.errors import DataError
+from dyadline.words import SHOWN, listed, role_words, rows_listed, shown
 
 _DATE = r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}"
 _COMMA = r"^[+-]?\d*,\d+$"

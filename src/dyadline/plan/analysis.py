@@ -8,16 +8,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+from dyadline.plan.columns import (
+    TIME,
+    ChecksSection,
+    ColumnsSection,
+    DataSection,
+    DyadsSection,
+    MissingSection,
+    Number,
+    RatersSection,
+    Section,
+    TimeSection,
+    whole,
+)
 
 Growth = Literal["multilevel", "ols", "dyadic", "observed"]
 Discrepancy = Literal["absolute", "signed", "squared"]
@@ -30,115 +36,14 @@ Method = Literal["REML", "ML"]
 FreedomMethod = Literal["satterthwaite", "kenward-roger", "normal"]
 Criteria = Literal["spss", "lme4", "nlme", "sas"]
 Levels = Literal[2, 3, "auto"]
-
-
-def _whole(value: object) -> object:
-    """Python takes True and 1.0 for 1; a plan does not."""
-    if type(value) is not int:
-        raise PydanticCustomError("whole_number", "Input should be a whole number")
-    return value
+Window = Literal["all"] | tuple[Number, Number]
 
 
 def _whole_or_word(value: object) -> object:
-    return value if isinstance(value, str) else _whole(value)
+    return value if isinstance(value, str) else whole(value)
 
 
-Name = Annotated[str, Field(min_length=1)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Window = Literal["all"] | tuple[Number, Number]
-
-MODEL_COLUMNS = (
-    "outcome",
-    "time",
-    "t",
-    "row",
-    "dyad",
-    "therapist",
-    "patient_rating",
-    "therapist_rating",
-    "baseline",
-    "convergence",
-    "early_patient",
-    "early_therapist",
-    "early_discrepancy",
-    "development",
-)
-"""Names that the analysis gives to its own columns, so that no covariate can have them."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DataSection(_Section):
-    """Where the data are."""
-
-    file: Name
-    """Data file, relative to the plan's folder: csv, tsv or parquet."""
-    synthetic: bool = False
-    """Whether the data are made up by a simulator: every report then says so."""
-
-
-class ColumnsSection(_Section):
-    """Which column of the file plays which role."""
-
-    dyad: Name
-    """Column that names the dyad (the patient)."""
-    therapist: Name | None = None
-    """Optional: column that names the therapist."""
-    time: Name
-    """Column with session, week or occasion as a number."""
-    patient_rating: Name
-    """Column with the alliance as the patient rates it."""
-    therapist_rating: Name
-    """Column with the alliance as the therapist rates it."""
-    outcome: Name
-    """Column with the outcome, such as symptoms."""
-    baseline: Name = "first"
-    """Column with one value per dyad, or "first" for the first outcome."""
-    covariates: tuple[Name, ...] = ()
-    """Further columns with one value per dyad, grand-mean centred."""
-
-    # Fields are validated in order, so each one looks back: every doubled role is found, whatever else is wrong.
-    @field_validator("*")
-    @classmethod
-    def _one_role_per_column(
-        cls, value: str | tuple[str, ...] | None, info: ValidationInfo
-    ) -> str | tuple[str, ...] | None:
-        if value is None or (info.field_name == "baseline" and value == "first"):
-            return value
-        roles = {column: role for role, column in info.data.items() if isinstance(column, str)}
-        if info.data.get("baseline") == "first":
-            roles = {column: role for column, role in roles.items() if role != "baseline"}
-        names = (value,) if isinstance(value, str) else value
-        for number, name in enumerate(names):
-            if name in roles:
-                raise ValueError(f"the column {name!r} already is {roles[name]!r}; each role needs its own")
-            if name in names[:number]:
-                raise ValueError(f"the column {name!r} is named twice")
-        return value
-
-    @field_validator("covariates")
-    @classmethod
-    def _not_a_name_of_ours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name in MODEL_COLUMNS:
-                raise ValueError(
-                    f"the analysis itself has a column {name!r}; give the covariate another name in the file"
-                )
-        return value
-
-
-class TimeSection(_Section):
-    """How time is counted."""
-
-    origin: Literal["first"] | Number = "first"
-    """"first" (the study's first occasion is 0) or the time that counts as 0."""
-    scale: Annotated[Number, Field(gt=0)] = 1.0
-    """Time is divided by this."""
-
-
-class ConvergenceSection(_Section):
+class ConvergenceSection(Section):
     """How the convergence score and what goes with it are made."""
 
     growth: Growth = "multilevel"
@@ -176,10 +81,10 @@ class ConvergenceSection(_Section):
         return value
 
 
-class ModelsSection(_Section):
+class ModelsSection(Section):
     """Which outcome models are fitted, and how."""
 
-    run: Annotated[tuple[Annotated[Literal[1, 2, 3], BeforeValidator(_whole)], ...], Field(min_length=1)] = (
+    run: Annotated[tuple[Annotated[Literal[1, 2, 3], BeforeValidator(whole)], ...], Field(min_length=1)] = (
         1,
         2,
         3,
@@ -195,6 +100,12 @@ class ModelsSection(_Section):
     """Degrees of freedom of the tests of fixed effects."""
     criteria: Criteria = "spss"
     """Whose convention the information criteria follow."""
+    missing_predictors: Literal["listwise", "impute"] = "listwise"
+    """Dyads that lack a predictor: left out of the models, or the predictor is imputed several times."""
+    imputations: Annotated[int, BeforeValidator(whole), Field(ge=2)] = 20
+    """How many times, where predictors are imputed."""
+    seed: Annotated[int, BeforeValidator(whole), Field(ge=0)] = 1
+    """Of the imputations' random numbers."""
 
     @field_validator("run")
     @classmethod
@@ -218,23 +129,39 @@ class ModelsSection(_Section):
         return value
 
 
-class AnalysisPlan(_Section):
+class AnalysisPlan(Section):
     """One analysis, from ratings to tables: what is asked, before any data."""
 
-    version: Annotated[Literal[1], BeforeValidator(_whole)] = 1
+    version: Annotated[Literal[1], BeforeValidator(whole)] = 1
     """Version of the plan's format."""
     title: str = ""
     """Heading of the report."""
     data: DataSection | None = None
     """Where the data are; left out where a frame is handed in."""
+    dyads: DyadsSection | None = None
+    """A second file with one row per dyad."""
     columns: ColumnsSection
     """Which column of the file plays which role."""
+    raters: RatersSection | None = None
+    """For files with a row per rater: which rows are whose."""
+    missing: MissingSection = MissingSection()
+    """Which values stand for missing ones."""
     time: TimeSection = TimeSection()
     """How time is counted."""
     convergence: ConvergenceSection = ConvergenceSection()
     """How the convergence score and what goes with it are made."""
     models: ModelsSection = ModelsSection()
     """Which outcome models are fitted, and how."""
+    checks: ChecksSection = ChecksSection()
+    """What the data are checked against, where the file has it."""
+
+    @field_validator("raters")
+    @classmethod
+    def _rows_are_told_apart(cls, value: RatersSection | None, info: ValidationInfo) -> RatersSection | None:
+        columns = info.data.get("columns")
+        if value is not None and columns is not None and columns.wide:
+            raise ValueError(f"a file with a row per rater cannot have a column per occasion ({TIME}) as well")
+        return value
 
     @field_validator("models")
     @classmethod
@@ -243,7 +170,7 @@ class AnalysisPlan(_Section):
         if value.levels != 2 and columns is not None and columns.therapist is None:
             raise PydanticCustomError(
                 "other_section", "three levels need the therapists: name their column as therapist in [columns]",
-                {"key": "levels"},
+                {"path": ("models", "levels")},
             )  # fmt: skip
         return value
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.plan.analysis import AnalysisPlan
@@ -95,7 +95,7 @@ def make_plan(
         For everything that is wrong in it.
     """
     try:
-        return AnalysisPlan.model_validate(content)
+        return AnalysisPlan.model_validate(content, context={"row_per_rater": "raters" in content})
     except ValidationError as error:
         raise PlanMistakes(mistakes_of(error, content, lines or {}), name=name) from None
 
@@ -193,12 +193,13 @@ def _lines(plan: AnalysisPlan) -> Iterator[str]:
             yield _line(name, value, "" if name in ("version", "title") else field.description or "")
             continue
         yield ""
-        off = "# " if value is None else ""
+        # What few plans need stands there as a comment.
+        off = "# " if value is None or (name in ("missing", "checks") and value == field.default) else ""
         yield f"{off}[{name}]"
         for key, inner in section.model_fields.items():
             held = getattr(value, key, None)
-            if held is False:
-                continue  # a switch that is off needs no line
+            if held is False or (key in ("imputations", "seed") and value.missing_predictors == "listwise"):
+                continue  # a switch that is off needs no line, nor what it would switch
             line = _line(key, held, _comment(inner.annotation, held, inner.description or ""))
             yield line if held is None else off + line
 
@@ -214,6 +215,10 @@ def _line(key: str, value: object, comment: str) -> str:
     return f"{written:<34} # {comment}" if comment else written
 
 
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
 def _toml(value: object) -> str:
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for the one control character that JSON lets stand.
@@ -221,7 +226,14 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return f"[{', '.join(_toml(v) for v in value)}]"
+        # In lists a whole number stands as people write it: occasions, codes, windows.
+        whole = (int(v) if isinstance(v, float) and v.is_integer() and abs(v) < 2**53 else v for v in value)
+        return f"[{', '.join(map(_toml, whole))}]"
+    if isinstance(value, BaseModel):
+        value = {key: held for key in type(value).model_fields if (held := getattr(value, key)) is not None}
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_toml_key(key)} = {_toml(held)}" for key, held in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
     return repr(value)
 
 

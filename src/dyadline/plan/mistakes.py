@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.plan.analysis import AnalysisPlan
+from dyadline.plan.columns import ItemsSection
 
 KeyPath = tuple[str, ...]
 
@@ -72,11 +73,17 @@ def mistakes_of(
     found: dict[KeyPath, Mistake] = {}
     for detail in error.errors(include_url=False):
         # Below section and key pydantic appends list positions and the members of a union: one mistake each.
-        path = tuple(str(part) for part in detail["loc"][:2])
+        where = tuple(str(part) for part in detail["loc"])
+        path, rest = where[:2], where[2:]
+        if path[0] == "columns" and rest and isinstance(_value(path, content), Mapping):
+            if rest[0] != ItemsSection.__name__:
+                continue  # a score from items was meant: say what is wrong in that
+            path, rest = (*path, *rest[1:2]), rest[2:]
         if detail["type"] == "other_section":
-            path = (*path, detail["ctx"]["key"])  # found by the whole plan, but this key is what is wrong
+            path = tuple(detail["ctx"]["path"])  # found by the whole plan, but this key is what is wrong
         if path not in found:
-            kind = detail["type"] if len(detail["loc"]) <= 2 or detail["type"] == "value_error" else "type"
+            own = not rest or detail["type"] in ("value_error", "string_too_short")
+            kind = detail["type"] if own else "type"
             message, hint = _words(path, kind, detail["msg"], content)
             found[path] = Mistake(path=".".join(path), line=_line(path, lines), message=message, hint=hint)
     return tuple(sorted(found.values(), key=lambda m: (m.line or 0, m.path)))
@@ -100,12 +107,10 @@ def _words(path: KeyPath, kind: str, said: str, content: Mapping[str, Any]) -> t
         return f"missing ({words[0].lower()}{words[1:]})", ""
     if kind in ("value_error", "other_section"):
         return said.removeprefix("Value error, ").rstrip("."), ""
-    value: Any = content
-    for part in path:
-        value = value[part]
-    if section := section_of(fields[key].annotation):
-        return f"found {_shown(value)}; this is a section with the keys {', '.join(section.model_fields)}", ""
+    value = _value(path, content)
     annotation = fields[key].annotation
+    if (section := section_of(annotation)) and section is not ItemsSection:
+        return f"found {_shown(value)}; this is a section with the keys {', '.join(section.model_fields)}", ""
     if kind == "greater_than":
         return f"found {_shown(value)}; it must be greater than 0", ""
     if kind in ("string_too_short", "too_short"):
@@ -115,10 +120,17 @@ def _words(path: KeyPath, kind: str, said: str, content: Mapping[str, Any]) -> t
     return f"found {_shown(value)}; allowed is {_allowed(annotation)}", hint
 
 
+def _value(path: KeyPath, content: Mapping[str, Any]) -> Any:
+    value: Any = content
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
 def _fields(section: KeyPath) -> dict[str, Any]:
     model: type[BaseModel] | None = AnalysisPlan
     for name in section:
-        model = section_of(AnalysisPlan.model_fields[name].annotation)
+        model = section_of(model.model_fields[name].annotation) if model else None
     return dict(model.model_fields) if model else {}
 
 
@@ -158,6 +170,10 @@ def _allowed(annotation: Any) -> str:
         return f"a list in brackets, each {_allowed(members[0])}"
     if origin is tuple:
         return "[from, to] with two numbers"
+    if origin is dict:
+        return "a table { name = value }"
+    if annotation is ItemsSection:
+        return '{ measure = "...", items = "..." }'
     words = {str: "a text in quotes", float: "a number", int: "a whole number", bool: "true or false"}
     return words[annotation]
 

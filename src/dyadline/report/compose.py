@@ -131,8 +131,8 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
     chosen = {
         "Time 0": (origin, f"Value of {columns.time} that counts as 0: {first}"),
         "Unit of time": (occasion(plan.time.scale), f"The distance from it in {columns.time} is divided by this"),
-        "Outcome": (columns.outcome, "Dependent variable of the models"),
-        "Initial symptoms": (columns.baseline, baseline),
+        "Outcome": (columns.name("outcome"), "Dependent variable of the models"),
+        "Initial symptoms": (columns.name("baseline"), baseline),
         "Method": (plan.models.method, methods[plan.models.method]),
         "Degrees of freedom": (plan.models.df, freedom[plan.models.df]),
         "Criteria": (
@@ -213,7 +213,9 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
         yield narrative.levels_words(tables["level_test"])
         if tables["level_test"]["statistic"].count():
             yield model_tables.level_table(tables["level_test"])
-    note = narrative.models_note(result.plan, outcome=columns.outcome, time=columns.time, origin=result.dataset.origin)
+    note = narrative.models_note(
+        result.plan, outcome=columns.name("outcome"), time=columns.time, origin=result.dataset.origin
+    )
     yield model_tables.model_table(tables, [fit.spec for fit in result.fits], note=note)
     yield model_tables.criteria_table(tables)
 
