@@ -17,7 +17,7 @@ from dyadline.studies.twins import twin_data, twin_plan
 def call(*words, cwd):
     environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
     return subprocess.run(
-        [sys.executable, "-m", "dyadline.cli", *map(str, words)],
+        [sys.executable, "-m", "dyadline.cli.app", *map(str, words)],
         cwd=cwd,
         env=environment,
         capture_output=True,

@@ -63,7 +63,7 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_help_and_fits_import_only_what_they_need():
-    loaded = json.loads(code_of("import dyadline.cli, sys, json; print(json.dumps(sorted(sys.modules)))"))
+    loaded = json.loads(code_of("import dyadline.cli.app, sys, json; print(json.dumps(sorted(sys.modules)))"))
     assert not {"numpy", "polars", "pydantic", "scipy"} & set(loaded)
     fitting = "import dyadline as dl, sys, json; dl.fit; dl.coefficients; print(json.dumps(sorted(sys.modules)))"
     assert not {"scipy.stats", "pandas", "pydantic", "vl_convert"} & set(json.loads(code_of(fitting)))

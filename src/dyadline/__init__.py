@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from dyadline.plan.analysis import AnalysisPlan
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
     from dyadline.result import AnalysisResult
-    from dyadline.scoring.score import convergence
     from dyadline.studies.twins import simulate
-    from dyadline.workflow import run, write_report
+    from dyadline.workflow import convergence, run, write_report
 
 _ROOMS = {
     "AnalysisPlan": "plan.analysis",
@@ -57,7 +56,7 @@ _ROOMS = {
     "compare": "inference.compare",
     "confidence_intervals": "inference.profile",
     "contrasts": "inference.contrasts",
-    "convergence": "scoring.score",
+    "convergence": "workflow",
     "f_test": "inference.contrasts",
     "fit": "model.fit",
     "fit_dyadic": "model.dyadic",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.describe import agreement, descriptives, flow
+from dyadline.data.frames import as_kind, frame_kind
 from dyadline.data.read import read_frame
 from dyadline.data.recognise import Recognised
 from dyadline.errors import PlanError
@@ -76,6 +78,32 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         tables=tables,
         findings=(*dataset.findings, *scoring.findings, *found),
     )
+
+
+def convergence(frame: object, plan: AnalysisPlan) -> Any:
+    """Convergence and alliance scores, one row per dyad.
+
+    Parameters
+    ----------
+    frame
+        Session-by-session table (polars, pandas or pyarrow) with the columns that the plan names.
+    plan
+        What is asked.
+
+    Returns
+    -------
+    A table of the same kind: ``dyad, convergence, early_patient, early_therapist, early_discrepancy,
+    development, baseline, reasons, convergence_raw, crossing, n_occasions``. Convergence is positive where
+    the two came closer.
+
+    Raises
+    ------
+    PlanError, DataError
+        What is wrong, where, and what to do.
+    """
+    if not isinstance(plan, AnalysisPlan):
+        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
+    return as_kind(score(load(plan, frame), plan, simulations=False).scores, frame_kind(frame))
 
 
 def first_plan(guess: Recognised, file: str) -> AnalysisPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -17,6 +17,11 @@ from dyadline.words import counted, listed, nearest, role_words
 
 LABELS = ("dyad", "therapist")
 OCCASION = ("patient_rating", "therapist_rating", "outcome")
+EXTRA = ("date", "sessions", "end", "reason")
+"""Columns that [checks] may name."""
+
+PLACE = " place"
+"""Row of the table as it came in, from 0; no column of a plan can be called so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,7 @@ class Dataset:
         One row per dyad and time, sorted by dyad (in order of first appearance) and time: ``row`` (number in
         the file, 1 is the first below the header), ``dyad``, ``therapist`` (where the plan has one; the dyad's,
         also in rows that do not say it), ``time`` (as in the file), ``t`` ((time − origin) / scale),
-        ``patient_rating``, ``therapist_rating``, ``outcome``.
+        ``patient_rating``, ``therapist_rating``, ``outcome``; ``date`` where ``[checks]`` names it.
     dyads
         One row per dyad, in the same order: ``dyad``, ``therapist`` (where the plan has one), ``baseline``,
         then the covariates by their own names.
@@ -44,6 +49,11 @@ class Dataset:
         Rows of the file, also those without dyad or time that were left out.
     source
         File name without folder, or ``"frame"``.
+    answers
+        Answers to the items by role, where a measure is scored: one column per item (``"1"``, ``"2"`` ...),
+        reverse-keyed items turned, in step with `rows`.
+    endings
+        One row per dyad, in the same order: ``dyad`` and those of ``sessions, end, reason`` that ``[checks]`` names.
     """
 
     rows: pl.DataFrame
@@ -53,13 +63,25 @@ class Dataset:
     findings: tuple[Finding, ...]
     n_rows_read: int
     source: str
+    answers: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    endings: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def n_dyads(self) -> int:
         return self.dyads.height
 
 
-def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") -> Dataset:
+def make_dataset(
+    frame: object,
+    plan: AnalysisPlan,
+    *,
+    source: str = "frame",
+    names: Mapping[str, str] | None = None,
+    row: pl.Series | None = None,
+    answers: Mapping[str, pl.DataFrame] | None = None,
+    findings: Sequence[Finding] = (),
+    n_rows_read: int | None = None,
+) -> Dataset:
     """The data in the plan's terms.
 
     The origin ``"first"`` is the study's first time at which anything was rated or measured. The baseline
@@ -74,6 +96,16 @@ def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") ->
         What is asked.
     source
         Where the table is from, for sentences and the report.
+    names
+        Column by role, where the table was shaped before; those of the plan unless given.
+    row
+        Row number in the file of each row, (n,), where the table was shaped before; 1, 2 ... unless given.
+    answers
+        Answers to the items by role, in step with the table's rows.
+    findings
+        What was noticed before.
+    n_rows_read
+        Rows of the file, where the table was shaped before.
 
     Raises
     ------
@@ -82,9 +114,10 @@ def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") ->
     DataError
         If the data cannot be used as the plan says.
     """
-    names = _column_by_role(plan.columns)
-    table = _typed(_chosen(frame, names, source), names)
-    n_rows_read = table.height
+    names = _column_by_role(plan.columns) if names is None else names
+    own_columns = {role: column for role in EXTRA if (column := getattr(plan.checks, role)) is not None}
+    table = _typed(_chosen(frame, {**names, **own_columns}, source), {**names, **own_columns}, row)
+    n_rows_read = table.height if n_rows_read is None else n_rows_read
     left_out = validate.rows_without(table, names)
     # Rows without time stay until here, because they may carry their dyad's own values.
     table = table.filter(pl.col("dyad").is_not_null())
@@ -108,15 +141,22 @@ def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") ->
     if "therapist" in names and rows["therapist"].null_count():
         said = dyads.select("dyad", "therapist")
         rows = rows.drop("therapist").join(said, on="dyad", how="left", maintain_order="left")
+    endings = table.group_by("dyad", maintain_order=True).agg(pl.col(c).max() for c in own_columns if c != "date")
+    endings = dyads.select("dyad").join(endings, on="dyad", how="left", maintain_order="left")
     origin = _origin(rows, plan)
+    place, date = rows[PLACE], [d for d in ("date",) if d in own_columns]
     kept_labels = [label for label in LABELS if label in names]
     rows = rows.select(
-        "row", *kept_labels, "time", t=(pl.col("time") - origin) / plan.time.scale, **{r: pl.col(r) for r in OCCASION}
+        "row",
+        *kept_labels,
+        "time",
+        t=(pl.col("time") - origin) / plan.time.scale,
+        **{r: pl.col(r) for r in (*OCCASION, *date)},
     )
     dyads = dyads.select(*kept_labels, "baseline", *covariates)
-    found = [*renamed, *validate.findings(rows, dyads, names)]
+    found = [*findings, *renamed, *validate.findings(rows, dyads, names)]
     if left_out:
-        found.insert(0, _rows_left_out(left_out))
+        found.insert(len(findings), _rows_left_out(left_out))
     return Dataset(
         rows=rows,
         dyads=dyads,
@@ -125,6 +165,8 @@ def make_dataset(frame: object, plan: AnalysisPlan, *, source: str = "frame") ->
         findings=tuple(found),
         n_rows_read=n_rows_read,
         source=source,
+        answers={role: given[place] for role, given in (answers or {}).items()},
+        endings=endings,
     )
 
 
@@ -181,13 +223,16 @@ def _chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, p
     return {role: polars_series(table.get_column(column)) for role, column in names.items()}
 
 
-def _typed(columns: Mapping[str, pl.Series], names: Mapping[str, str]) -> pl.DataFrame:
-    """A frame of labels and numbers, with the row number first."""
+def _typed(columns: Mapping[str, pl.Series], names: Mapping[str, str], row: pl.Series | None) -> pl.DataFrame:
+    """A frame of labels and numbers, with the place in the table and the row number in the file first."""
     typed = {
-        role: (labels if role in LABELS else numbers)(series, column=names[role], role=role)
+        role: series
+        if role in ("date", "end") and series.dtype.is_temporal()
+        else (labels if role in (*LABELS, "reason") else numbers)(series, column=names[role], role=role)
         for role, series in columns.items()
     }
-    return pl.DataFrame(typed).with_row_index("row", offset=1).with_columns(pl.col("row").cast(pl.Int64))
+    table = pl.DataFrame(typed).with_row_index(PLACE)
+    return table.with_columns(row=pl.col(PLACE).cast(pl.Int64) + 1 if row is None else row)
 
 
 def _first_outcomes(rows: pl.DataFrame, plan: AnalysisPlan) -> pl.DataFrame:

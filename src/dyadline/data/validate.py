@@ -34,9 +34,9 @@ def rows_without(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[int, ..
         return ()
     left_out: set[int] = set()
     occasion = (*RATINGS, "outcome")
-    # Everything but row, labels and time is a value that would be lost with its dyad.
+    # Everything but labels and time is a value that would be lost with its dyad.
     for_role = {
-        "dyad": [c for c in table.columns if c not in ("row", "dyad", "therapist", "time")],
+        "dyad": [role for role in names if role not in ("dyad", "therapist", "time")],
         "time": list(occasion),
     }
     for role, held in for_role.items():

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dyadline.data.dataset import Dataset, make_dataset
-from dyadline.data.frames import as_kind, frame_kind
+from dyadline.data.dataset import Dataset
 from dyadline.engine.moments import Array
-from dyadline.errors import DataError, DyadlineError, Finding, PlanError
+from dyadline.errors import DataError, DyadlineError, Finding
 from dyadline.inference.boundary import boundary_words
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.scoring.discrepancy import (
@@ -75,32 +73,6 @@ class Scoring:
     window: tuple[float, float]
     findings: tuple[Finding, ...]
     growth: GrowthModels | None
-
-
-def convergence(frame: object, plan: AnalysisPlan) -> Any:
-    """Convergence and alliance scores, one row per dyad.
-
-    Parameters
-    ----------
-    frame
-        Session-by-session table (polars, pandas or pyarrow) with the columns that the plan names.
-    plan
-        What is asked.
-
-    Returns
-    -------
-    A table of the same kind: ``dyad, convergence, early_patient, early_therapist, early_discrepancy,
-    development, baseline, reasons, convergence_raw, crossing, n_occasions``. Convergence is positive where
-    the two came closer.
-
-    Raises
-    ------
-    PlanError, DataError
-        What is wrong, where, and what to do.
-    """
-    if not isinstance(plan, AnalysisPlan):
-        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
-    return as_kind(score(make_dataset(frame, plan), plan, simulations=False).scores, frame_kind(frame))
 
 
 def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> Scoring:

@@ -1,0 +1,120 @@
+"""What the commands share: options, progress, findings, JSON, folders."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dyadline.errors import Finding, PlanError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from dyadline.result import AnalysisResult
+
+Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
+PlanFile = Annotated[Path, typer.Argument(help="The plan, a TOML file.", metavar="PLAN", show_default=False)]
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(finding)
+
+
+def echo_findings(findings: tuple[Finding, ...], *, notes: bool = True) -> None:
+    shown = [f for f in findings if notes or f.level != "note"]
+    for finding in shown:
+        said = " ".join(
+            f"{part}." if part[-1] not in ".?!" else part for part in (finding.words, finding.way_out) if part
+        )
+        typer.echo("\n" + folded(f"[{finding.level}] {said}"))
+    if len(findings) > len(shown):
+        typer.echo(f"\n{len(findings) - len(shown)} further notes are in the report.")
+
+
+def folded(words: str) -> str:
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    return fill(words, width=min(100, get_terminal_size((100, 24)).columns), subsequent_indent="  ")
+
+
+def print_json(value: Any) -> None:
+    import json
+    import math
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, float) and not math.isfinite(item):
+            return None  # JSON has no infinity: normal tests have infinite df
+        if isinstance(item, dict):
+            return {key: plain(inner) for key, inner in item.items()}
+        return [plain(inner) for inner in item] if isinstance(item, list | tuple) else item
+
+    typer.echo(json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def console(text: Callable[[int], Text]) -> None:
+    """Print a table on standard output, as wide as the terminal is."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(text(max(80, console.width)))
+
+
+@contextmanager
+def progress(words: str) -> Iterator[None]:
+    """A spinner on standard error, and nothing where that is not a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(words):
+        yield
+
+
+def check_free(folder: Path, *, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise PlanError(f"{folder.name!r} is a file, not a folder", way_out="Name another with --out")
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        raise PlanError(
+            f"The folder {folder.resolve().name!r} is not empty; nothing was written",
+            way_out="Use --out for another, or --force",
+        )
+
+
+def claim_folder(folder: Path, *, force: bool) -> None:
+    from dyadline.workflow import make_folder
+
+    check_free(folder, force=force)
+    make_folder(folder)
+
+
+def write_results(result: AnalysisResult, folder: Path) -> None:
+    """Report and tables."""
+    from dyadline.workflow import make_folder, write_report, write_whole
+
+    make_folder(folder / "tables")
+    for name, table in result.tables.items():
+        write_whole(folder / "tables" / f"{name}.csv", table.write_csv().encode())
+    with progress("Writing the report"):
+        write_report(result, folder / "report.html")
+
+
+def answer(result: AnalysisResult, folder: Path, *, json: bool) -> None:
+    if json:
+        tables = {name: table.to_dicts() for name, table in result.tables.items()}
+        print_json({"title": result.plan.title, **tables, "findings": [finding_row(f) for f in result.findings]})
+        return
+    from dyadline.report.text import main_table
+
+    console(lambda width: main_table(result, width=width))
+    echo_findings(result.findings, notes=False)
+    typer.echo(f"\nReport: {folder / 'report.html'}\nTables: {folder / 'tables'}")

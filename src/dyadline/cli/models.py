@@ -1,0 +1,107 @@
+"""Commands about models and simulated data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dyadline.cli.console import Force, Json, console, echo_findings, finding_row, print_json
+from dyadline.errors import PlanError
+
+
+def fit_command(
+    formula: Annotated[str, typer.Argument(help="For example 'y ~ t * x + (t | dyad)'.", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="Data file: csv, tsv or parquet.", show_default=False)],
+    method: Annotated[str, typer.Option(help="REML or ML.")] = "REML",
+    df: Annotated[str, typer.Option(help="satterthwaite, kenward-roger or normal.")] = "satterthwaite",
+    criteria: Annotated[str, typer.Option(help="spss, lme4, nlme or sas.")] = "spss",
+    residual: Annotated[
+        str | None, typer.Option(help="by(rater), pairs(rater, session), ar1(session), car1(week) or cs.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fit one mixed model from a formula as in lme4.
+
+    Three levels: (t | dyad) + (1 | therapist). Two outcomes of a row at once: cbind(a, b) ~ t + (t | dyad).
+    """
+    from dyadline.data.read import read_frame
+    from dyadline.inference.boundary import boundary_words
+    from dyadline.inference.checks import checks
+    from dyadline.inference.coefficients import coefficients
+    from dyadline.inference.criteria import information_criteria
+    from dyadline.inference.variance import variance_components
+    from dyadline.model.fit import fit
+
+    fitted = fit(formula, read_frame(data), method, residual=residual)
+    findings = checks(fitted)
+    tables = {
+        "coefficients": coefficients(fitted, df=df),
+        "variance_components": variance_components(fitted),
+        "information_criteria": information_criteria(fitted, convention=criteria),
+    }
+    facts = {
+        "formula": fitted.spec.formula,
+        "method": fitted.method,
+        "residual": fitted.spec.residual.label,
+        "criterion": fitted.criterion,
+        "converged": fitted.converged,
+        "singular": fitted.singular,
+        "boundary": boundary_words(fitted) if fitted.singular else "",
+        "sigma": fitted.sigma,
+        "n_rows": fitted.n_rows,
+        "n_groups": fitted.n_groups,
+        "groups": {grouping.name: len(grouping.labels) for grouping in fitted.design.groupings},
+        "n_dropped": fitted.design.n_dropped,
+        "groups_lost": list(fitted.design.lost),
+        "reference_levels": {name: levels[0] for name, levels in fitted.design.levels.items()},
+    }
+    if json:
+        notes = [finding_row(note) for note in findings]
+        print_json({**facts, **{name: table.to_dicts() for name, table in tables.items()}, "findings": notes})
+    else:
+        from dyadline.report.text import fit_tables
+
+        console(lambda width: fit_tables(facts, tables, width=width))
+        echo_findings(findings)
+    if not fitted.converged:
+        typer.echo("dyadline: the optimum is not certified; do not report these numbers as they are.", err=True)
+        raise typer.Exit(1)
+
+
+def simulate(
+    study: Annotated[str, typer.Argument(help="study1 or study2", show_default=False)],
+    dyads: Annotated[int | None, typer.Option(help="Number of dyads; the paper's by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the random numbers; the bundled draw's by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write (csv or parquet); standard output if none.")] = None,
+    force: Force = False,
+) -> None:
+    """Draw a synthetic study, like the bundled ones."""
+    from io import BytesIO
+
+    from dyadline.studies.twins import simulate as draw
+    from dyadline.workflow import write_whole
+
+    if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
+        raise PlanError(f"A study is written as .csv or .parquet, not as {out.suffix or 'a name without suffix'!r}")
+    if out is not None and out.exists() and not force:
+        raise PlanError(f"{out.name!r} is already there; nothing was written", way_out="Use another name or --force")
+    frame = draw(study, dyads=dyads, seed=seed)
+    if out is None:
+        typer.echo(frame.write_csv(), nl=False)
+        return
+    content = BytesIO()
+    if out.suffix.lower() == ".csv":
+        frame.write_csv(content)
+    else:
+        frame.write_parquet(content)
+    write_whole(out, content.getvalue())
+    typer.echo(f"Wrote {out}: {frame.height} rows, synthetic.", err=True)
+
+
+def schema() -> None:
+    """Print the JSON Schema of the plan."""
+    from dyadline.plan.document import plan_schema
+
+    print_json(plan_schema())
