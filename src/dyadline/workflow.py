@@ -9,10 +9,15 @@ from typing import Any
 
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.describe import agreement, descriptives, flow
-from dyadline.data.frames import as_kind, frame_kind
-from dyadline.data.read import read_frame
+from dyadline.data.dyads import join_dyads
+from dyadline.data.frames import as_kind, frame_kind, polars_frame
+from dyadline.data.missing import apply_missing
+from dyadline.data.read import read_table
 from dyadline.data.recognise import Recognised
+from dyadline.data.shape import reshape
+from dyadline.data.table import Table
 from dyadline.errors import PlanError
+from dyadline.measures.scoring import score_measures
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.document import make_plan
 from dyadline.result import AnalysisResult
@@ -23,7 +28,7 @@ from dyadline.studies.traps import traps
 
 
 def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
-    """Read and validate what the plan points to, or a frame that is handed in.
+    """Read, shape, score the items and validate what the plan points to, or a frame that is handed in.
 
     Raises
     ------
@@ -32,11 +37,31 @@ def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
     DataError
         What is wrong with the data, where, and what to do.
     """
-    if frame is not None:
-        return make_dataset(frame, plan)
-    if plan.data_path is None:
+    table = _read(plan) if frame is None else Table(frame=polars_frame(frame))
+    if plan.dyads is not None:
+        dyads = read_table(plan.folder / plan.dyads.file, sheet=plan.dyads.sheet)
+        table = join_dyads(table, dyads, plan)
+    long = reshape(apply_missing(table, plan.missing), plan)
+    scored = score_measures(long.frame, long.row, long.items, plan.columns.measures, plan.folder)
+    return make_dataset(
+        scored.frame,
+        plan,
+        source=table.source,
+        names=long.names,
+        row=long.row,
+        answers=scored.answers,
+        findings=(*long.findings, *scored.findings),
+        n_rows_read=table.frame.height,
+    )
+
+
+def _read(plan: AnalysisPlan) -> Table:
+    if plan.data is None or plan.data_path is None:
         raise PlanError("The plan names no data file", where="data.file", way_out="Name one, or hand in a frame")
-    return make_dataset(read_frame(plan.data_path), plan, source=plan.data_path.name)
+    how = plan.data
+    return read_table(
+        plan.data_path, sheet=how.sheet, encoding=how.encoding, delimiter=how.delimiter, decimal=how.decimal
+    )
 
 
 def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:

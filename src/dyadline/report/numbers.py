@@ -111,10 +111,12 @@ def words(cell: Cell) -> str:
     value, kind = cell.value, cell.kind
     if isinstance(value, str):
         return value
-    if kind in ("interval", "range", "extent"):
+    if kind in ("interval", "bounds", "range", "extent"):
         low, high = value if isinstance(value, tuple) else (None, None)
         if kind == "interval":
             return interval(low, high, cell.decimals)
+        if kind == "bounds":
+            return MISSING if _absent(low) else f"[{proportion(low, cell.decimals)}, {proportion(high, cell.decimals)}]"
         return span(low, high, cell.decimals, dash=kind == "range")
     return _one(value, kind, cell.decimals)
 

@@ -1,0 +1,40 @@
+"""How reliable the scales of a study are: per rater and occasion, over occasions, and among subscales."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dyadline.data.dataset import Dataset
+from dyadline.measures.generalisability import generalisability
+from dyadline.measures.registry import measure
+from dyadline.measures.reliability import reliability_by_occasion, scale_correlations
+from dyadline.measures.scoring import scale_scores
+from dyadline.plan.analysis import AnalysisPlan
+
+
+def reliability_tables(dataset: Dataset, plan: AnalysisPlan) -> dict[str, pl.DataFrame]:
+    """Internal consistency, generalisability and subscale correlations of every role that is scored from items.
+
+    Returns
+    -------
+    ``reliability`` (role, scale, time and the columns of `reliability_by_occasion`), ``generalisability`` (role,
+    scale and its columns) and ``scale_correlations`` (role and its columns), each only where there is something in
+    it. Items of the baseline are asked once, so they are left out.
+    """
+    found: dict[str, list[pl.DataFrame]] = {"reliability": [], "generalisability": [], "scale_correlations": []}
+    for role, answers in dataset.answers.items():
+        if role == "baseline":
+            continue
+        used = measure(plan.columns.measures[role].measure, plan.folder)
+        scales = {scale: used.items_of(scale) for scale in used.scales}
+        head = pl.lit(role).alias("role")
+        time, dyad = dataset.rows["time"], dataset.rows["dyad"]
+        found["reliability"].append(reliability_by_occasion(answers, time, scales).select(head, pl.all()))
+        total = answers.select(str(item) for item in used.items_of(used.total))
+        scale = pl.lit(used.total).alias("scale")
+        found["generalisability"].append(generalisability(total, dyad, time).select(head, scale, pl.all()))
+        parts = [name for name in used.scales if name != used.total]
+        if len(parts) > 1:
+            scores = scale_scores(answers, used).select(parts)
+            found["scale_correlations"].append(scale_correlations(scores, dyad, time).select(head, pl.all()))
+    return {name: pl.concat(tables) for name, tables in found.items() if tables}
