@@ -72,7 +72,8 @@ def straight_lining(
             code="straight-lines",
             level="note",
             words=f"{counted(lines, 'record')} of {records.height:,} of the {role_words(role)} "
-            f"({lines / records.height:.1%}) {'has' if lines == 1 else 'have'} the same answer to every item. {reading}",
+            f"({lines / records.height:.1%}) {'has' if lines == 1 else 'have'} the same answer to every item. "
+            f"{reading}",
         )
     ]
     if whole:

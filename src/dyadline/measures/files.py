@@ -85,7 +85,8 @@ def _mistakes_of(
             path = where[:2]
         if path not in found:
             # Within a list or a table the type of the whole is what has to be said.
-            kind = detail["type"] if where == path or detail["type"] in ("value_error", "missing") else "type"
+            own = where == path or detail["type"] in ("value_error", "string_pattern_mismatch")
+            kind = detail["type"] if own else "type"
             message, hint = _words(path, kind, detail["msg"], content)
             found[path] = Mistake(path=".".join(path), line=line_of(path, lines), message=message, hint=hint)
     return tuple(found.values())

@@ -73,8 +73,8 @@ def left_out(role: str, found: Mapping[int, str], measure: Measure) -> tuple[Fin
         Finding(
             code="items-left-out",
             level="note",
-            words=f"Not scored for the {role_words(role)}: {listed([repr(c) for c in columns[:3]], total=len(columns))}; "
-            f"{measure.name!r} has {counted(measure.items, 'item')}.",
+            words=f"{measure.name!r} ({role_words(role)}) has {counted(measure.items, 'item')}; not scored: "
+            f"{listed([repr(c) for c in columns[:3]], total=len(columns))}.",
             column=columns[0],
         ),
     )
