@@ -15,8 +15,8 @@ WAI, SR = measure("wai-s"), measure("wai-sr")
 def turned(*records: list[float | None], reverse: tuple[int, ...] = (4, 10), ends: float = 8) -> pl.DataFrame:
     """Ticked answers, with reverse-keyed ones turned as scoring leaves them."""
     names = [str(n) for n in range(1, len(records[0]) + 1)]
-    frame = pl.DataFrame(list(records), schema={n: pl.Float64 for n in names}, orient="row")
-    return frame.with_columns(ends - pl.col(str(n)) for n in reverse)
+    frame = pl.DataFrame(list(records), schema=dict.fromkeys(names, pl.Float64), orient="row")
+    return frame.with_columns((ends - pl.col(str(n))).alias(str(n)) for n in reverse)
 
 
 VARIED: list[float | None] = [6, 5, 6, 2, 7, 6, 5, 6, 6, 2, 5, 6]

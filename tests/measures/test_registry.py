@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dyadline.errors import PlanError
 from dyadline.measures.description import describe_measure
@@ -198,6 +200,27 @@ def test_each_mistake_is_said_where_it_is(change, path, line, words):
 
 def test_a_measure_has_no_place_for_item_texts():
     assert mistakes(SMALL.replace("items = 3", 'items = 3\ntexts = ["a", "b", "c"]')) == [("texts", 2)]
+
+
+def test_a_mistake_in_another_measure_does_not_hide_an_unknown_name(tmp_path):
+    (tmp_path / "mine.toml").write_text(SMALL.replace("items", "item"), encoding="utf-8")
+    with pytest.raises(PlanError, match=r"no measure 'mime'. Did you mean 'mine'\?"):
+        measure("mime", tmp_path)
+
+
+def test_a_number_of_items_that_no_questionnaire_has_is_refused():
+    assert mistakes(SMALL.replace("items = 3", "items = 1000000000")) == [("items", 1)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(OWN)), st.integers(0, 40), st.text("=[]{}\"'#,.abn12\n -\x00é", max_size=8))
+def test_any_file_is_read_or_refused_in_words(start, length, other):
+    text = OWN[:start] + other + OWN[start + length :]
+    try:
+        made = parse_measure(text, file="mine.toml")
+    except PlanError:
+        return
+    assert all(1 <= made.needed(scale) <= made.items for scale in made.scales)
 
 
 def test_an_unknown_scale_says_the_nearest():

@@ -61,7 +61,11 @@ def test_several_roles_at_once():
     frame = frame.with_columns(pl.lit(2).alias(f"g{n}") for n in range(3, 8))
     made = score_measures(
         frame, pl.Series([4]),
-        {"patient_rating": WAI, "therapist_rating": {n: f"tw{n}" for n in WAI}, "outcome": {n: f"g{n}" for n in range(1, 8)}},
+        {
+            "patient_rating": WAI,
+            "therapist_rating": {n: f"tw{n}" for n in WAI},
+            "outcome": {n: f"g{n}" for n in range(1, 8)},
+        },
         {
             "patient_rating": ItemsSection(measure="wai-s", items="w{item}"),
             "therapist_rating": ItemsSection(measure="WAI_S", items="tw{item}"),
@@ -81,7 +85,7 @@ def test_missing_items_name_themselves_and_what_was_found():
     ) as e:
         scored(wai([1] * 12), columns=columns)
     assert "Found for it: 'w1', 'w2'" in str(e.value) and "4 more" in str(e.value)
-    with pytest.raises(DataError, match="for items 1, 2, .*Did you mean 'w1'"):
+    with pytest.raises(DataError, match=r"for items 1, 2, .*There are 'w1', 'w2'"):
         scored(wai([1] * 12), columns={}, items="v{item}")
 
 
@@ -105,7 +109,6 @@ def test_text_among_the_answers_is_refused_with_column_rows_and_values():
     with pytest.raises(DataError) as caught:
         scored(frame, row=pl.Series([3, 5, 7, 9]))
     said = str(caught.value)
-    assert "'w2' (item of the patient rating) needs numbers and has text: ' often'" not in said
     assert "'w2' (item of the patient rating) needs numbers and has text: 'often' in row 5 and 'never' in row 9" in said
     made = scored(wai(["1"] * 12, [" 7 "] * 12, [""] * 12))
     assert made.frame["w{item}"].to_list() == [pytest.approx(2), pytest.approx(6), None]
@@ -114,7 +117,7 @@ def test_text_among_the_answers_is_refused_with_column_rows_and_values():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (pl.Series([float("inf")]), "infinite values: inf in row 1"),
+        (pl.Series([float("inf")]), "needs finite numbers and has others: inf in row 1"),
         (pl.Series(["1e999"]), "has text: '1e999' in row 1"),
         (pl.Series([None], dtype=pl.Date), "values of another kind"),
         (pl.Series([[1]]), "values of another kind"),
@@ -226,7 +229,7 @@ def test_unknown_measure_and_scale():
 
 
 def test_bands_count_what_lies_in_them():
-    table = bands(measure("bdi-ii"), pl.Series([0, 13, 13.4, 14, 20, 28.9, 29, 63, None]))
+    table = bands(measure("bdi-ii"), pl.Series([0.0, 13, 13.4, 14, 20, 28.9, 29, 63, None]))
     assert table.rows() == [
         ("minimal", 0, 13, 3, 37.5), ("mild", 14, 19, 1, 12.5), ("moderate", 20, 28, 2, 25), ("severe", 29, 63, 2, 25),
     ]  # fmt: skip
@@ -246,7 +249,7 @@ def answered(draw) -> tuple[str, str, pl.DataFrame, dict[int, str]]:
     record = st.lists(answer, min_size=key.items, max_size=key.items)
     records = draw(st.lists(record, min_size=1, max_size=6))
     columns = {n: f"w{n}" for n in range(1, key.items + 1)}
-    frame = pl.DataFrame(records, schema={c: pl.Int64 for c in columns.values()}, orient="row")
+    frame = pl.DataFrame(records, schema=dict.fromkeys(columns.values(), pl.Int64), orient="row")
     return name, scale, frame, columns
 
 

@@ -55,7 +55,7 @@ class Measure(Section):
     """The measure's full name."""
     forms: tuple[Name, ...] = ("patient",)
     """Who fills it in: "patient", "therapist"."""
-    items: Annotated[ItemNumber, Field(ge=1)]
+    items: Annotated[ItemNumber, Field(ge=1, le=1000)]
     """Number of items."""
     range: tuple[Number, Number]
     """Lowest and highest answer of the original."""

@@ -46,7 +46,11 @@ def find(name: str, folder: Path | None = None) -> tuple[Measure, Finding | None
     if own:
         return _read(own[0]), None if built_in is None else _shadowed(built_in, own[0])
     if built_in is None:
-        known = [m.name for m in measures(folder)]
+        # By their files' names, so that a mistake in another measure does not hide what was asked.
+        names = [m.name for m in _built_in().values()] + [
+            path.stem for path in _toml_files(folder) if _is_measure(path)
+        ]
+        known = list({folded(known): known for known in sorted(names)}.values())
         hint = did_you_mean(name, known)
         raise PlanError(
             f"There is no measure {name!r}", way_out=" ".join(filter(None, (

@@ -9,7 +9,7 @@ import polars as pl
 from dyadline.errors import DataError, Finding
 from dyadline.measures.measure import Measure
 from dyadline.plan.columns import ItemsSection
-from dyadline.words import SHOWN, counted, listed, nearest, role_words, rows_listed, shown
+from dyadline.words import SHOWN, counted, listed, nearest, role_words, shown
 
 MISSING = ("", "NA")
 """Texts that stand for a missing answer, as they do in every other column."""
@@ -93,7 +93,7 @@ def numeric(series: pl.Series, *, column: str, role: str, row: pl.Series) -> pl.
         values = series.cast(pl.Float64)
         if dtype.is_float():
             values = values.fill_nan(None)
-            _refuse(values.is_infinite(), series, "answers from a range and has infinite values", column, role, row)
+            _refuse(values.is_infinite(), series, "finite numbers and has others", column, role, row)
         return values
     if dtype == pl.String or dtype in (pl.Categorical, pl.Enum):
         text = series.cast(pl.String).str.strip_chars()
@@ -110,11 +110,11 @@ def numeric(series: pl.Series, *, column: str, role: str, row: pl.Series) -> pl.
 def _refuse(wrong: pl.Series, values: pl.Series, words: str, column: str, role: str, row: pl.Series) -> None:
     if not wrong.any():
         return
-    said, rows = _examples(wrong.fill_null(False), values, row)
+    said, _ = _examples(wrong.fill_null(False), values, row)
     raise DataError(
-        f"The column {column!r} (item of the {role_words(role)}) needs {words}: {said}", where=rows_listed(rows),
+        f"The column {column!r} (item of the {role_words(role)}) needs {words}: {said}",
         way_out="Code the answers as numbers, and declare codes that stand for missing ones in [missing]",
-    )  # fmt: skip
+    )
 
 
 def _examples(wrong: pl.Series, values: pl.Series, row: pl.Series) -> tuple[str, tuple[int, ...]]:
