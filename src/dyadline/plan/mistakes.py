@@ -85,11 +85,11 @@ def mistakes_of(
             own = not rest or detail["type"] in ("value_error", "string_too_short")
             kind = detail["type"] if own else "type"
             message, hint = _words(path, kind, detail["msg"], content)
-            found[path] = Mistake(path=".".join(path), line=_line(path, lines), message=message, hint=hint)
+            found[path] = Mistake(path=".".join(path), line=line_of(path, lines), message=message, hint=hint)
     return tuple(sorted(found.values(), key=lambda m: (m.line or 0, m.path)))
 
 
-def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     """Line of the key or, where it is missing, of its section."""
     if not lines:
         return None
@@ -110,14 +110,14 @@ def _words(path: KeyPath, kind: str, said: str, content: Mapping[str, Any]) -> t
     value = _value(path, content)
     annotation = fields[key].annotation
     if (section := section_of(annotation)) and section is not ItemsSection:
-        return f"found {_shown(value)}; this is a section with the keys {', '.join(section.model_fields)}", ""
+        return f"found {written(value)}; this is a section with the keys {', '.join(section.model_fields)}", ""
     if kind == "greater_than":
-        return f"found {_shown(value)}; it must be greater than 0", ""
+        return f"found {written(value)}; it must be greater than 0", ""
     if kind in ("string_too_short", "too_short"):
         return "it is empty", ""
     known = [c for c in choices(annotation) if isinstance(c, str)]
     hint = did_you_mean(value, known) if isinstance(value, str) else ""
-    return f"found {_shown(value)}; allowed is {_allowed(annotation)}", hint
+    return f"found {written(value)}; allowed is {allowed(annotation)}", hint
 
 
 def _value(path: KeyPath, content: Mapping[str, Any]) -> Any:
@@ -157,17 +157,17 @@ def choices(annotation: Any) -> tuple[Any, ...]:
     return tuple(c for member in get_args(annotation) for c in choices(member))
 
 
-def _allowed(annotation: Any) -> str:
+def allowed(annotation: Any) -> str:
     """A field's type in words."""
     origin, members = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _allowed(members[0])
+        return allowed(members[0])
     if origin is Literal:
-        return _or([_shown(value) for value in members])
+        return _or([written(value) for value in members])
     if origin in (Union, UnionType):
-        return _or([_allowed(member) for member in members if member is not NoneType])
+        return _or([allowed(member) for member in members if member is not NoneType])
     if origin is tuple and members[-1] is Ellipsis:
-        return f"a list in brackets, each {_allowed(members[0])}"
+        return f"a list in brackets, each {allowed(members[0])}"
     if origin is tuple:
         return "[from, to] with two numbers"
     if origin is dict:
@@ -182,13 +182,13 @@ def _or(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _shown(value: Any) -> str:
+def written(value: Any) -> str:
     """A value as TOML writes it, cut to a readable length."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
         return "a section"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_shown(v) for v in value[:4])}{', ...' if len(value) > 4 else ''}]"
+        return f"[{', '.join(written(v) for v in value[:4])}{', ...' if len(value) > 4 else ''}]"
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
