@@ -113,31 +113,30 @@ def omega(S: Array, n: int, *, level: float = 0.95) -> Coefficient:
     if not fit.converged:
         return Coefficient(note="ω: the factor model did not converge")
     common, unique = float(fit.loadings.sum()), float(fit.uniquenesses.sum())
-    estimate = common**2 / (common**2 + unique)
-    notes = _oddities(fit)
-    error = np.nan if fit.heywood is not None else _logit_error(fit, n)
-    if not np.isfinite(error):
-        if fit.heywood is None:
-            notes.append("ω: no interval, the loadings are not identified")
-        return Coefficient(estimate=estimate, note="; ".join(notes))
+    estimate, note = common**2 / (common**2 + unique), _oddities(fit)
+    if fit.heywood is not None:
+        return Coefficient(estimate=estimate, note=note)
+    error = _logit_error(fit, n)
+    if np.isnan(error):
+        return Coefficient(note="ω: the loadings are not identified")
     middle, half = 2.0 * np.log(common) - np.log(unique), error * ndtri((1.0 + level) / 2.0)
     return Coefficient(
         estimate=estimate,
         std_error=error * estimate * (1.0 - estimate),
         low=float(expit(middle - half)),
         high=float(expit(middle + half)),
-        note="; ".join(notes),
+        note=note,
     )
 
 
-def _oddities(fit: OneFactor) -> list[str]:
+def _oddities(fit: OneFactor) -> str:
     negative = [str(place + 1) for place in np.flatnonzero(fit.loadings < 0.0)]
     notes = []
     if fit.heywood is not None:
         notes.append(f"ω: Heywood case, no variance of item {fit.heywood + 1} of the scale is unique; no interval")
     if negative:
         notes.append(f"ω: negative loading of item {listed(negative)} of the scale")
-    return notes
+    return "; ".join(notes)
 
 
 def _logit_error(fit: OneFactor, n: int) -> float:

@@ -68,11 +68,15 @@ def one_factor(S: Array) -> OneFactor:
     spread = np.linalg.eigvalsh(R)
     if spread[0] < SINGULAR:
         raise FitError("the items' covariances are singular: too few records, or an item that follows from others")
-    x, inner, converged = _interior(R)
     # log|Σ| + tr(RΣ⁻¹) − k of the factor that equals item j
-    with np.errstate(divide="ignore"):
-        edge = np.log(1.0 - R**2 + np.eye(k)).sum(axis=1)
-    heywood = int(np.argmin(edge)) if edge.min() + k < inner or x[k:].min() < BOUNDARY else None
+    edge = np.log(1.0 - R**2 + np.eye(k)).sum(axis=1)
+    x, inner, converged = _interior(R, _start(R))
+    if x[k:].min() < BOUNDARY or edge.min() + k < inner:
+        # before a Heywood case is believed: is there an optimum inside, near one of the items?
+        others = (_interior(R, np.concatenate([0.8 * row, 1.0 - 0.64 * row**2])) for row in R)
+        inside = (one for one in others if one[0][k:].min() >= BOUNDARY)
+        x, inner, converged = min(inside, key=lambda one: one[1], default=(x, np.inf, False))
+    heywood = int(np.argmin(edge)) if edge.min() + k < inner else None
     if heywood is not None:
         loadings, uniquenesses = R[heywood].copy(), 1.0 - R[heywood] ** 2
         converged, inner = True, float(edge[heywood]) + k
@@ -103,10 +107,9 @@ def _curvature(W: Array, G: Array, loadings: Array) -> Array:
     return np.block([[upper, mixed], [mixed.T, W * G]])
 
 
-def _interior(R: Array) -> tuple[Array, float, bool]:
+def _interior(R: Array, x: Array) -> tuple[Array, float, bool]:
     """Newton's method inside ψ > 0: (λ, ψ), log|Σ| + tr(RΣ⁻¹), and whether it arrived; stops on the way to ψ = 0."""
     k = len(R)
-    x = _start(R)
     W, value = _criterion(R, x)
     arrived = False
     for _ in range(MOST_STEPS):
