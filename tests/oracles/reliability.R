@@ -86,11 +86,12 @@ of_psych <- list(person = part[1], time = part[2], item = part[3], person_time =
 by_reml <- function(d) {
   long <- reshape(d[c("person", "time", items)], direction = "long", varying = list(items), v.names = "y", timevar = "item",
                   idvar = c("person", "time"))
+  sharp <- lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10))
   f <- quiet(lmer(y ~ 1 + (1 | person) + (1 | time) + (1 | item) + (1 | person:time) + (1 | person:item) + (1 | time:item),
-                  long, control = lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10))))
+                  long, control = sharp))
   v <- as.data.frame(VarCorr(f))
   of <- setNames(v$vcov, sub(":", "_", v$grp))
-  g <- quiet(lmer(y ~ 1 + (1 | person / time), long))
+  g <- quiet(lmer(y ~ 1 + (1 | person / time), long, control = sharp))
   w <- as.data.frame(VarCorr(g))
   list(person = of[["person"]], time = of[["time"]], item = of[["item"]], person_time = of[["person_time"]],
        person_item = of[["person_item"]], time_item = of[["time_item"]], residual = of[["Residual"]],

@@ -72,8 +72,9 @@ def one_factor(S: Array) -> OneFactor:
     edge = np.log(1.0 - R**2 + np.eye(k)).sum(axis=1)
     x, inner, converged = _interior(R, _start(R))
     if x[k:].min() < BOUNDARY or edge.min() + k < inner:
-        # before a Heywood case is believed: is there an optimum inside, near one of the items?
-        others = (_interior(R, np.concatenate([0.8 * row, 1.0 - 0.64 * row**2])) for row in R)
+        # before a Heywood case is believed: is there an optimum inside, near the likeliest of the items?
+        likeliest = R[np.argsort(edge)[:3]]
+        others = (_interior(R, np.concatenate([0.8 * row, 1.0 - 0.64 * row**2])) for row in likeliest)
         inside = (one for one in others if one[0][k:].min() >= BOUNDARY)
         x, inner, converged = min(inside, key=lambda one: one[1], default=(x, np.inf, False))
     heywood = int(np.argmin(edge)) if edge.min() + k < inner else None
