@@ -19,8 +19,9 @@ from dyadline.measures.records import Array
 SINGULAR = 1e-10
 """Smallest eigenvalue of correlations that count as having full rank."""
 
-BOUNDARY = 1e-8
-"""A uniqueness, as a share of the item's variance, below which the iteration is on its way to zero."""
+BOUNDARY = 1e-6
+"""A uniqueness, as a share of the item's variance, below which the iteration is on its way to zero; the criterion
+itself loses as many digits there as 1/ψ has."""
 
 MOST_STEPS = 300
 
@@ -77,7 +78,9 @@ def one_factor(S: Array) -> OneFactor:
         others = (_interior(R, np.concatenate([0.8 * row, 1.0 - 0.64 * row**2])) for row in likeliest)
         inside = (one for one in others if one[0][k:].min() >= BOUNDARY)
         x, inner, converged = min(inside, key=lambda one: one[1], default=(x, np.inf, False))
-    heywood = int(np.argmin(edge)) if edge.min() + k < inner else None
+    # an iteration that crawls along the boundary ends within rounding of it
+    slack = 0.0 if converged else 1e-9
+    heywood = int(np.argmin(edge)) if edge.min() + k < inner + slack else None
     if heywood is not None:
         loadings, uniquenesses = R[heywood].copy(), 1.0 - R[heywood] ** 2
         converged, inner = True, float(edge[heywood]) + k
@@ -105,7 +108,10 @@ def _curvature(W: Array, G: Array, loadings: Array) -> Array:
     both = np.outer(u, v)
     upper = both + both.T + (loadings @ v) * W + (loadings @ u) * G
     mixed = G * u + W * v
-    return np.block([[upper, mixed], [mixed.T, W * G]])
+    k = len(loadings)
+    found = np.empty((2 * k, 2 * k))
+    found[:k, :k], found[:k, k:], found[k:, :k], found[k:, k:] = upper, mixed, mixed.T, W * G
+    return found
 
 
 def _interior(R: Array, x: Array) -> tuple[Array, float, bool]:
