@@ -236,8 +236,13 @@ def test_wide_files_that_cannot_be() -> None:
     assert "cannot repeat" in refused(frame, plan_of(**WIDE, baseline="b_{time}"), PlanError)
     assert "the occasions stand in the names" in refused(frame, plan_of({"time": {"dates": "days"}}, **WIDE), PlanError)
     assert "Did you mean 'p_1'?" in refused(frame, plan_of(**WIDE | {"patient_rating": "p{time}"}))
-    mixed = frame.with_columns(p_2=pl.lit(dt.date(2020, 1, 1)), p_1=pl.lit([1]))
-    assert "values of different kinds" in refused(mixed, plan_of(**WIDE))
+    mixed = frame.with_columns(p_2=pl.lit(dt.date(2020, 1, 1)), p_3=None)
+    assert refused(mixed, plan_of(**WIDE)) == (
+        "The columns that fit 'p_{time}' have values of different kinds: dates and numbers ('p_1' and 'p_2'). "
+        "Give them one kind at all occasions."
+    )
+    lists = frame.with_columns(p_1=pl.lit([1]))
+    assert "'p_1' (patient rating) has neither numbers nor text nor dates" in refused(lists, plan_of(**WIDE))
 
 
 def test_fixed_occasions_of_a_wide_file() -> None:
@@ -340,7 +345,7 @@ def test_rater_rows_that_cannot_be() -> None:
         "2 of 2 labels in 'id' occur under more than one therapist"
     )
     lists = frame.with_columns(who=pl.lit([1]))
-    assert "numbers or text" in refused(lists, plan_of({"raters": RATERS}, **BOTH))
+    assert "neither numbers nor text" in refused(lists, plan_of({"raters": RATERS}, **BOTH))
 
 
 # --- round trips
@@ -423,3 +428,56 @@ def test_days_count_from_the_dyads_first_date(study: pl.DataFrame, first: int, w
     plan = plan_of({"time": {"dates": "days"}}, covariates=["age"])
     since = study.with_columns(pl.col("session") - pl.col("session").min().over(pl.col("id").cast(pl.String)))
     assert_frame_equal(rows_of(shaped(dated, plan)), rows_of(shaped(since, plan_of(covariates=["age"]))))
+
+
+# --- real files
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def real(name: str) -> pl.DataFrame:
+    if not (SHARED / name).exists():
+        pytest.skip(f"the file {name} is not beside the repository")
+    return read_delimited((SHARED / name).read_bytes(), name, preferred=",")
+
+
+def test_a_diary_with_a_row_per_person_gives_what_each_row_says_of_the_partner() -> None:
+    """Each row of the couples' diary also has the partner's answer: the file checks the join itself."""
+    diary = real("kashy_diary.csv")
+    columns = {"dyad": "dyadid", "time": "Day", "patient_rating": "satisf_A", "therapist_rating": "satisf_A"}
+    plan = make_plan(
+        {
+            "version": 1,
+            "columns": columns | {"outcome": "conflict_A"},
+            "raters": {"column": "person", "patient": 1, "therapist": 2},
+        }
+    )
+    long = shaped(diary, plan)
+    assert long.frame.height == 103 * 14
+    men = diary.filter(pl.col("person") == 1).sort("dyadid", "Day")
+    rows = long.frame.sort("dyadid", "Day")
+    assert rows["satisf_A (patient)"].equals(men["satisf_A"], null_equal=True)
+    assert rows["satisf_A (therapist)"].equals(men["satisf_P"], null_equal=True)
+    assert rows["conflict_A"].to_list() == [
+        mine if mine is not None else partner for mine, partner in men.select("conflict_A", "conflict_P").iter_rows()
+    ]
+    differing = men.filter(pl.col("conflict_A") != pl.col("conflict_P"))
+    assert found(long)["outcome-of-two-raters"].startswith(
+        f"The outcome differs between patient and therapist at {differing.height:,} occasions"
+    )
+
+
+def test_children_written_wide_by_pandas_come_back() -> None:
+    children = real("fireworks_parent_child.csv")
+    known = {"patient_rating": "parent_ptsd", "therapist_rating": "child_ptsd", "outcome": "child_birleson"}
+    names = {"dyad": "child", "time": "occasion"}
+    frame = children.select("child", "occasion", "age", *known.values()).to_pandas()
+    wide = frame.pivot(index=["child", "age"], columns="occasion", values=list(known.values()))
+    wide.columns = [f"{name}_{time}" for name, time in wide.columns]
+    patterns = {role: f"{name}_{{time}}" for role, name in known.items()}
+    plan = make_plan({"version": 1, "columns": names | patterns | {"covariates": ["age"]}})
+    long = shaped(pl.from_pandas(wide.reset_index(), nan_to_null=True), plan)
+    back = long.frame.rename({f"{name}_{{time}}": name for name in known.values()})
+    some = children.filter(pl.any_horizontal(pl.col(list(known.values())).is_not_null()) | (pl.col("occasion") == 1))
+    expected = some.select(back.columns).sort("child", "occasion")
+    assert_frame_equal(back.sort("child", "occasion"), expected, check_dtypes=False)

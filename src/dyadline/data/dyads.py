@@ -8,12 +8,13 @@ from typing import TypeVar
 
 import polars as pl
 
+from dyadline.data.doubles import doubled
 from dyadline.data.patterns import named_columns
 from dyadline.data.table import Table
 from dyadline.data.values import labels
 from dyadline.errors import DataError, Finding
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.words import SHOWN, counted, listed, nearest
+from dyadline.words import counted, nearest
 
 V = TypeVar("V")
 _KEY = "\x00dyad"
@@ -60,11 +61,11 @@ def join_dyads(table: Table, dyads: Table, plan: AnalysisPlan) -> Table:
         )
     left, right = _keys(table.frame[column], dyads.frame[other], column, other)
     _check_one_row_each(right, other, dyads.source)
-    beside = dyads.frame.select(added).with_columns(right).filter(right.is_not_null())
+    beside = dyads.frame.with_columns(right).select(_KEY, *added).filter(right.is_not_null())
     if not left.is_in(right.drop_nulls().implode()).any():
         raise DataError(
             f"No dyad of {table.source!r} is in {dyads.source!r}",
-            where=f"columns {column!r} and {other!r}",
+            where=f"column {column!r}" if column == other else f"columns {column!r} and {other!r}",
             way_out="Name the column there that has the same labels: dyad under [dyads]",
         )
     frame = table.frame.with_columns(left).join(beside, on=_KEY, how="left", maintain_order="left").drop(_KEY)
@@ -87,22 +88,23 @@ def _keys(one: pl.Series, other: pl.Series, column: str, other_column: str) -> t
     texts = labels(one, column=column, role="dyad"), labels(other, column=other_column, role="dyad")
     if one.dtype.is_numeric() or other.dtype.is_numeric():
         numbers = texts[0].cast(pl.Float64, strict=False), texts[1].cast(pl.Float64, strict=False)
-        if all(n.n_unique() == t.n_unique() for n, t in zip(numbers, texts, strict=True)):
+        if all(_one_to_one(n, t) for n, t in zip(numbers, texts, strict=True)):
             texts = numbers
     return texts[0].alias(_KEY), texts[1].alias(_KEY)
 
 
+def _one_to_one(numbers: pl.Series, texts: pl.Series) -> bool:
+    return numbers.null_count() == texts.null_count() and numbers.n_unique() == texts.n_unique()
+
+
 def _check_one_row_each(key: pl.Series, column: str, source: str) -> None:
-    rows = pl.DataFrame([key]).with_row_index("row", offset=1).drop_nulls()
-    twice = rows.group_by(_KEY, maintain_order=True).agg("row").filter(pl.col("row").list.len() > 1)
-    if not twice.height:
-        return
-    first = [listed([str(row) for row in rows]) for rows in twice["row"].head(SHOWN).to_list()]
-    raise DataError(
-        f"{counted(twice.height, 'dyad')} {'has' if twice.height == 1 else 'have'} more than one row in {source!r}",
-        where=f"column {column!r}, rows {'; '.join(first)}{' ...' if twice.height > SHOWN else ''}",
-        way_out="Keep one row per dyad there",
-    )
+    number, rows = doubled(pl.DataFrame([key]), pl.int_range(1, len(key) + 1, dtype=pl.Int64, eager=True))
+    if number:
+        raise DataError(
+            f"{counted(number, 'dyad')} {'has' if number == 1 else 'have'} more than one row in {source!r}",
+            where=f"column {column!r}, {rows}",
+            way_out="Keep one row per dyad there",
+        )
 
 
 def _in_one_only(

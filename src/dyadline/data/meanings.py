@@ -8,7 +8,6 @@ from math import isfinite
 import polars as pl
 
 from dyadline.data.delimited import MISSING
-from dyadline.errors import DataError
 from dyadline.plan.columns import Label
 from dyadline.words import listed, shown
 
@@ -84,18 +83,8 @@ def places(
         Labels of the plan; `place_of` says what meets what.
     meanings
         Value labels of the column.
-
-    Raises
-    ------
-    DataError
-        If values are neither numbers nor text nor dates.
     """
     values = filled(series)
-    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
-        raise DataError(
-            f"The column {series.name!r} needs numbers or text and has values of another kind",
-            way_out="Turn them into text, or name another column",
-        )
     if values.dtype == pl.Boolean:
         values = values.cast(pl.String)
     kinds = values.drop_nulls().unique(maintain_order=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from dyadline.data.doubles import doubled
 from dyadline.data.meanings import filled, places, some
 from dyadline.data.patterns import Asked, Found, long_name
 from dyadline.data.values import labels
@@ -66,7 +67,7 @@ def joined(
             seen = [*frame[raters.column].drop_nulls().unique(maintain_order=True).head(6)]
             raise DataError(
                 f"No row of the column {raters.column!r} is {some([value])} ({SIDES[side]})",
-                way_out=f"Its values are {some(seen)}; write the right one under [raters]" if seen else "",
+                way_out=f"Its values are {some(seen)}; write the right one under [raters]" if seen else "It is empty",
             )
     findings = _neither(whose, other, row, raters.column)
     used = list(dict.fromkeys(name for asked, at in found for name in at.values() if asked.role != "rater"))
@@ -125,16 +126,13 @@ def _neither(whose: pl.Series, other: list[object], row: pl.Series, column: str)
 
 
 def _check_one_row_each(rows: pl.DataFrame, side: str) -> None:
-    keys = rows.select(_DYAD, _TIME, _ROW).drop_nulls()
-    twice = keys.group_by(_DYAD, _TIME, maintain_order=True).agg(_ROW).filter(pl.col(_ROW).list.len() > 1)
-    if not twice.height:
-        return
-    first = [listed([str(row) for row in rows]) for rows in twice[_ROW].head(SHOWN).to_list()]
-    raise DataError(
-        f"The {side} has more than one row at {counted(twice.height, 'occasion')}",
-        where=f"rows {'; '.join(first)}{' ...' if twice.height > SHOWN else ''}",
-        way_out="Keep one row per dyad, time and rater",
-    )
+    number, where = doubled(rows.select(_DYAD, _TIME), rows[_ROW])
+    if number:
+        raise DataError(
+            f"The {side} has more than one row at {counted(number, 'occasion')}",
+            where=where,
+            way_out="Keep one row per dyad, time and rater",
+        )
 
 
 def _chosen(found: Sequence[tuple[Asked, Found]], ending: Mapping[str, str]) -> tuple[list[pl.Expr], pl.Expr, pl.Expr]:

@@ -11,7 +11,7 @@ from dyadline.data.meanings import filled
 from dyadline.data.patterns import Asked, Found, find_columns, long_name
 from dyadline.data.raters import endings, joined
 from dyadline.data.table import Table
-from dyadline.data.times import at_occasions, counted_dates, dates
+from dyadline.data.times import EXCEL, at_occasions, counted_dates, dates
 from dyadline.data.values import labels
 from dyadline.data.wide import stacked
 from dyadline.errors import DataError, Finding, PlanError
@@ -74,6 +74,7 @@ def reshape(table: Table, plan: AnalysisPlan) -> Long:
             way_out="Leave it out; [checks] date may name the columns of dates",
         )
     found = find_columns(plan, frame.columns, source=table.source)
+    _check_kinds(frame, found)
     row = pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True).alias("row")
     ending = endings(plan, found)
     findings: list[Finding] = []
@@ -129,13 +130,13 @@ def _items(found: Sequence[tuple[Asked, Found]], ending: Mapping[str, str]) -> d
 
 def _with_dates(frame: pl.DataFrame, row: pl.Series, plan: AnalysisPlan) -> pl.DataFrame:
     """The columns of [checks] that hold dates as dates; an end may be a time as well."""
-    for column, words in ((plan.checks.date, "date of the session"), (plan.checks.end, "end of the dyad")):
+    checks, written = plan.checks, plan.time.date_format
+    for column, words in ((checks.date, "date of the session"), (checks.end, "end of the dyad")):
         if column is None or frame[column].dtype == pl.Date:
             continue
-        if column == plan.checks.end and _all_numbers(frame[column]) and plan.time.date_format is None:
+        if column == checks.end and written != EXCEL and _all_numbers(frame[column]):
             continue
-        read = dates(frame[column], row, column=column, words=words, written=plan.time.date_format)
-        frame = frame.with_columns(read)
+        frame = frame.with_columns(dates(frame[column], row, column=column, words=words, written=written))
     return frame
 
 
@@ -150,6 +151,17 @@ def _free(name: str, taken: Sequence[str]) -> str:
     while name in taken:
         name += "*"
     return name
+
+
+def _check_kinds(frame: pl.DataFrame, found: Sequence[tuple[Asked, Found]]) -> None:
+    for asked, places in found:
+        for column in places.values():
+            dtype = frame.schema[column]
+            if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
+                raise DataError(
+                    f"The column {column!r} ({asked.words}) has neither numbers nor text nor dates",
+                    way_out="Turn its values into one of them, or name another column",
+                )
 
 
 def _check_labels(frame: pl.DataFrame, plan: AnalysisPlan) -> None:

@@ -62,7 +62,7 @@ def at_occasions(
         raise DataError(
             f"No row is at one of the occasions {some(occasions)}",
             where=f"column {column!r}",
-            way_out=f"The column has {some(other)}: write those under occasions in [time]" if other else "",
+            way_out=f"The column has {some(other)}: write those under occasions in [time]" if other else "It is empty",
         )
     keep = place.is_not_null() | filled(frame[column]).is_null()
     frame = frame.with_columns(place.alias(column))
@@ -117,8 +117,8 @@ def dates(series: pl.Series, row: pl.Series, *, column: str, words: str, written
     else:
         raise DataError(
             f"The column {column!r} ({words}) needs dates and has {shown(values.drop_nulls().first())}",
-            way_out='Write date_format under [time]: "excel" for the day numbers of a spreadsheet; where the column '
-            "counts sessions or weeks already, leave dates out",
+            way_out='Write date_format = "excel" under [time] for the day numbers of a spreadsheet'
+            + ("; where the column counts sessions or weeks already, leave dates out" if words == "time" else ""),
         )
     _refuse(values, values.is_not_null() & found.is_null(), row, f"The column {column!r} ({words}) has what is no date",
             "Correct it" if written is None else f"Correct it, or date_format = {written!r} under [time]")  # fmt: skip

@@ -28,7 +28,7 @@ def labels(series: pl.Series, *, column: str, role: str) -> pl.Series:
         If values are neither text nor numbers nor dates.
     """
     dtype = series.dtype
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
         raise _wrong_kind(column, role, "text or whole numbers")
     if dtype.is_float():
         series = series.fill_nan(None)

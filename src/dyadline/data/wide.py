@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from dyadline.data.doubles import doubled
 from dyadline.data.meanings import filled, some
 from dyadline.data.patterns import Asked, Found, Place, columns_at_other_times, long_name
 from dyadline.data.values import labels
@@ -13,8 +14,6 @@ from dyadline.errors import DataError, Finding
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.columns import TIME
 from dyadline.words import SHOWN, counted, listed
-
-_TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 def stacked(
@@ -47,14 +46,7 @@ def stacked(
                 repeated.setdefault(long_name(asked, place, column), {})[place.time] = column
     times = sorted({time for at in repeated.values() for time in at})
     parts = _parts(frame, repeated, list(dict.fromkeys(own)), times, plan)
-    try:
-        long = pl.concat(parts, how="vertical_relaxed").sort(_ROW, time)
-    except pl.exceptions.PolarsError:
-        raise DataError(
-            "A repeated column has values of different kinds at its occasions, such as dates and numbers",
-            where=some(list(repeated)),
-            way_out="Give it one kind at all occasions",
-        ) from None
+    long = pl.concat(parts, how="vertical_relaxed").sort(_ROW, time)
     empty = frame.height * len(times) - long.height
     return long.drop(_ROW), long[_ROW], [_what(frame, times, empty, plan), *_uneven(found, frame, plan)]
 
@@ -72,34 +64,57 @@ def _parts(
 ) -> list[pl.DataFrame]:
     """A frame per occasion, of the rows that have a value there."""
     stated = pl.DataFrame({column: _stated(frame[column]) for at in repeated.values() for column in at.values()})
-    silent = ~stated.select(pl.any_horizontal(pl.all())).to_series()
-    others = [column for column in own if column != plan.columns.dyad]
-    if others and silent.any():
-        silent &= pl.DataFrame([_stated(frame[c]) for c in others]).select(pl.any_horizontal(pl.all())).to_series()
-    elif not others:
-        silent = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+    silent = ~stated.select(pl.any_horizontal(pl.all())).to_series() & _with_own_values(frame, own, plan)
     whole = all(time.is_integer() for time in times)
-    row = pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True)
-    as_text = {name for name, at in repeated.items() if len({frame[c].dtype in _TEXT for c in at.values()}) > 1}
-    as_text |= {name for name, at in repeated.items() if frame[next(iter(at.values()))].dtype in _TEXT}
+    time_type = pl.Int64 if whole else pl.Float64
+    row = _numbered(frame)
+    kinds = {name: _kind_of_all(frame, name, list(at.values())) for name, at in repeated.items()}
     parts = []
     for time in times:
         here = {name: at[time] for name, at in repeated.items() if time in at}
         keep = stated.select(pl.any_horizontal(list(here.values()))).to_series()
         if time == times[0]:
             keep |= silent
+        columns = [pl.col(here[name]) if name in here else pl.lit(None) for name in repeated]
         part = frame.select(
             *own,
-            pl.lit(int(time) if whole else time, dtype=pl.Int64 if whole else pl.Float64).alias(plan.columns.time),
+            pl.lit(int(time) if whole else time, dtype=time_type).alias(plan.columns.time),
             *(
-                (pl.col(here[name]).cast(pl.String) if name in as_text else pl.col(here[name])).alias(name)
-                if name in here
-                else pl.lit(None).alias(name)
-                for name in repeated
+                (column.cast(kind) if (kind := kinds[name]) else column).alias(name)
+                for name, column in zip(repeated, columns, strict=True)
             ),
         )
         parts.append(part.with_columns(row.alias(_ROW)).filter(keep))
     return parts
+
+
+def _with_own_values(frame: pl.DataFrame, own: Sequence[str], plan: AnalysisPlan) -> pl.Series:
+    others = [pl.lit(False), *(_stated(frame[column]) for column in own if column != plan.columns.dyad)]
+    return frame.select(pl.any_horizontal(others).alias("own")).to_series()
+
+
+def _kind_of_all(frame: pl.DataFrame, name: str, columns: Sequence[str]) -> type[pl.DataType] | None:
+    """What the columns of all occasions become: text if one has text, dates, or what their numbers have in common."""
+    kinds = {_kind(frame.schema[column]) for column in columns} - {""}
+    if "text" in kinds:
+        return pl.String
+    if len(kinds) > 1:
+        raise DataError(
+            f"The columns that fit {name!r} have values of different kinds: {listed(sorted(kinds))}",
+            where=some([column for column in columns if _kind(frame.schema[column])], at_most=SHOWN),
+            way_out="Give them one kind at all occasions",
+        )
+    return pl.Date if kinds == {"dates"} else None
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if dtype == pl.Null:
+        return ""
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return "text"
+    if dtype in (pl.Date, pl.Datetime):
+        return "dates"
+    return "times of day" if dtype == pl.Time else "numbers"
 
 
 def _stated(series: pl.Series) -> pl.Series:
@@ -107,17 +122,18 @@ def _stated(series: pl.Series) -> pl.Series:
 
 
 def _check_one_row_each(frame: pl.DataFrame, column: str) -> None:
-    dyad = labels(frame[column], column=column, role="dyad").alias("dyad")
-    rows = pl.DataFrame([dyad]).with_row_index("row", offset=1).drop_nulls()
-    twice = rows.group_by("dyad", maintain_order=True).agg("row").filter(pl.col("row").list.len() > 1)
-    if not twice.height:
-        return
-    first = [listed([str(row) for row in rows]) for rows in twice["row"].head(SHOWN).to_list()]
-    raise DataError(
-        f"{counted(twice.height, 'dyad')} {'has' if twice.height == 1 else 'have'} more than one row in a wide file",
-        where=f"column {column!r}, rows {'; '.join(first)}{' ...' if twice.height > SHOWN else ''}",
-        way_out="Keep one row per dyad; where the same label is two patients, give each a label",
-    )
+    dyad = labels(frame[column], column=column, role="dyad")
+    number, rows = doubled(pl.DataFrame([dyad]), _numbered(frame))
+    if number:
+        raise DataError(
+            f"{counted(number, 'dyad')} {'has' if number == 1 else 'have'} more than one row in a wide file",
+            where=f"column {column!r}, {rows}",
+            way_out="Keep one row per dyad; where the same label is two patients, give each a label",
+        )
+
+
+def _numbered(frame: pl.DataFrame) -> pl.Series:
+    return pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True)
 
 
 def _shown_times(times: Sequence[float], plan: AnalysisPlan) -> str:
