@@ -74,8 +74,8 @@ def test_text_covariates_are_to_be_coded(study: pl.DataFrame, plan_of: PlanOf) -
 
 def test_dates_are_no_times(study: pl.DataFrame, plan_of: PlanOf) -> None:
     way_out = (
-        " Add a column that numbers the sessions, or counts days or weeks from each dyad's first session, and name it "
-        "as time."
+        ' Write dates = "sessions" under [time] to number each dyad\'s sessions by date, or "days", "weeks" or "months"'
+        " to count from its first date."
     )
     text = study.with_columns(session=pl.Series(["2020-01-01", "1.2.2020", None, None, None, None, None]))
     assert sentence(text, plan_of()) == (

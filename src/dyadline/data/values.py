@@ -28,7 +28,7 @@ def labels(series: pl.Series, *, column: str, role: str) -> pl.Series:
         If values are neither text nor numbers nor dates.
     """
     dtype = series.dtype
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
         raise _wrong_kind(column, role, "text or whole numbers")
     if dtype.is_float():
         series = series.fill_nan(None)
@@ -101,8 +101,8 @@ def _text_among_numbers(text: pl.Series, wrong: pl.Series, column: str, role: st
 
 _DATES = "dates or times"
 _DATES_OUT = (
-    "Add a column that numbers the sessions, or counts days or weeks from each dyad's first session, and name it "
-    "as time"
+    'Write dates = "sessions" under [time] to number each dyad\'s sessions by date, or "days", "weeks" or "months" to '
+    "count from its first date"
 )
 
 
