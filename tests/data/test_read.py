@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dyadline.data import delimited
 from dyadline.data.delimited import read_delimited
 from dyadline.data.read import read_frame
 from dyadline.errors import DataError, DyadlineError
@@ -18,7 +19,7 @@ EXPECTED = {"id": ["A", "B", "C"], "session": [1, 2, 3], "wai": [4.5, None, 6.0]
 
 
 def text(data: bytes) -> dict[str, list[object]]:
-    return read_delimited(data, "x.csv").to_dict(as_series=False)
+    return read_delimited(data, "x.csv").frame.to_dict(as_series=False)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,8 @@ def text(data: bytes) -> dict[str, list[object]]:
         pytest.param(PLAIN.replace(b",", b";"), id="semicolons"),
         pytest.param(PLAIN.replace(b",", b";").replace(b"4.5", b"4,5"), id="decimal comma"),
         pytest.param(PLAIN.replace(b",", b"\t").replace(b"4.5", b'"4,5"'), id="tabs and decimal comma"),
+        pytest.param(PLAIN.replace(b",", b"|"), id="vertical bars"),
+        pytest.param(PLAIN.decode().encode("utf-16"), id="utf-16"),
         pytest.param(PLAIN.replace(b",", b" , "), id="blanks around values"),
         pytest.param(b'"id","session","wai","note"\n"A","1","4.5","good"\n"B",2,"","NA"\nC,3,6,\n', id="quotes"),
     ],
@@ -43,7 +46,7 @@ def test_the_same_table_in_every_dress(data: bytes) -> None:
 
 def test_types_are_inferred_over_the_whole_file() -> None:
     late = b"a,b\n" + b"1,1\n" * 5000 + b"2.5,x\n"
-    frame = read_delimited(late, "x.csv")
+    frame = read_delimited(late, "x.csv").frame
     assert frame.schema == {"a": pl.Float64, "b": pl.String}
     assert frame["b"][0] == "1"
 
@@ -75,7 +78,7 @@ def test_columns_without_a_name_are_called_after_their_place() -> None:
 
 
 def test_all_missing_column_is_a_number_column() -> None:
-    assert read_delimited(b"a,b\n1,\n2,NA\n", "x.csv")["b"].dtype == pl.Float64
+    assert read_delimited(b"a,b\n1,\n2,NA\n", "x.csv").frame["b"].dtype == pl.Float64
 
 
 @pytest.mark.parametrize(
@@ -86,14 +89,15 @@ def test_all_missing_column_is_a_number_column() -> None:
         (b"a,b\n", "The file 'x.csv' has a header and no rows. Export it again with its data."),
         (b"a,b", "The file 'x.csv' has a header and no rows. Export it again with its data."),
         (
-            "id,namn\n1,Åsa\n".encode("cp1252"),
-            "The file 'x.csv' is not UTF-8 text (first seen in line 2). "
+            b"a,b\n1,2\n\x00\xff,2\n",
+            "The file 'x.csv' is not text (first seen in line 3). "
             "Save it as UTF-8 (in Excel: 'CSV UTF-8'; in SPSS: /ENCODING='UTF8').",
         ),
         (
-            "a,b\n1,2\n".encode("utf-16"),
-            "The file 'x.csv' is not UTF-8 text (first seen in line 1). "
-            "Save it as UTF-8 (in Excel: 'CSV UTF-8'; in SPSS: /ENCODING='UTF8').",
+            b"a,b\n1,\x81\n",  # neither UTF-8 nor Windows-1252
+            "The file 'x.csv' is not text in UTF-8 or Windows-1252 (first seen in line 2). "
+            'Name its encoding: encoding = "..." under [data]; or save it as UTF-8 '
+            "(in Excel: 'CSV UTF-8'; in SPSS: /ENCODING='UTF8').",
         ),
         (
             b"PK\x03\x04rest",
@@ -140,7 +144,7 @@ def test_files_by_their_suffix(tmp_path: Path) -> None:
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "sessions.csv").write_bytes(PLAIN)
-    (tmp_path / "book.xlsx").write_bytes(b"PK")
+    (tmp_path / "book.doc").write_bytes(b"PK")
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "bad.parquet").write_bytes(b"PAR1" + b"\xff" * 50 + b"PAR1")
     (tmp_path / "none.parquet").write_bytes(b"")
@@ -148,7 +152,8 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     for name, words in {
         "session.csv": "session.csv'. Did you mean 'sessions.csv'?",
         "nowhere/x.csv": "and no folder ",
-        "book.xlsx": "The file 'book.xlsx' is of a kind that is not read here. Save it as .csv, .tsv or .parquet.",
+        "book.doc": "The file 'book.doc' is of a kind that is not read here. "
+        "Save it as .sav, .dta, .xlsx, .csv, .tsv or .parquet.",
         "folder.csv": "folder.csv' is a folder, not a file. Name the data file in it.",
         "bad.parquet": "The file 'bad.parquet' is not a parquet file, or a damaged one. Export it again.",
         "none.parquet": "The file 'none.parquet' is empty. Export it again with its data.",
@@ -161,9 +166,32 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 
 def read_or_refuse(data: bytes) -> pl.DataFrame | str:
     try:
-        return read_delimited(data, "x.csv")
+        return read_delimited(data, "x.csv").frame
     except DyadlineError as error:
         return error.way_out
+
+
+FIELDS = ["1", "+1", "-2", "12345678901234567", "99999999999999999999", "007", "-0", "0", "00", " 3", "4 ", "5.0", ".5",
+          "1e3", "inf", "nan", "NA", " NA", "", "x", "true", "2020-01-02", "1,5", "0x1", "1_0", "−3", "é"]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(FIELDS), min_size=2, max_size=2), min_size=1, max_size=5),
+    st.integers(1, 3),
+    st.booleans(),
+)
+def test_numbers_parsed_at_once_are_those_parsed_from_text(rows: list[list[str]], sampled: int, quotes: bool) -> None:
+    written = io.StringIO()
+    quoting = csv.QUOTE_ALL if quotes else csv.QUOTE_MINIMAL
+    csv.writer(written, quoting=quoting, delimiter=";", lineterminator="\n").writerows([["x", "y"], *rows])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "SAMPLED", sampled)
+        at_once = read_delimited(written.getvalue().encode(), "x.csv").frame
+        patch.setattr(delimited, "_leading_zero", lambda *_: True)
+        from_text = read_delimited(written.getvalue().encode(), "x.csv").frame
+    assert at_once.equals(from_text, null_equal=True)
+    assert at_once.schema == from_text.schema
 
 
 @settings(max_examples=200, deadline=None)
@@ -183,7 +211,7 @@ def test_any_bytes_are_read_or_refused_in_words(data: bytes) -> None:
 def test_what_a_writer_wrote_comes_back(rows: list[list[str]]) -> None:
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([["x", "y"], *rows])
-    frame = read_delimited(written.getvalue().encode(), "x.csv")
+    frame = read_delimited(written.getvalue().encode(), "x.csv").frame
     assert frame.height == len(rows)
     for name, values in zip("xy", zip(*rows, strict=True), strict=True):
         if frame[name].dtype == pl.String:

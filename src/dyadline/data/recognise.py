@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dyadline.data.delimited import MISSING
+from dyadline.data.number_text import MISSING
 from dyadline.words import listed
 
 DYAD = "dyad dyadid couple coupleid pair patient patientid pat client clientid case caseid subject subj participant "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from dyadline.data.delimited import EXACT, MISSING
+from dyadline.data.number_text import EXACT, MISSING
 from dyadline.errors import DataError
 from dyadline.words import SHOWN, listed, role_words, rows_listed, shown
 
