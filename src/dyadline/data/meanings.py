@@ -7,7 +7,7 @@ from math import isfinite
 
 import polars as pl
 
-from dyadline.data.delimited import MISSING
+from dyadline.data.number_text import MISSING
 from dyadline.plan.columns import Label
 from dyadline.words import listed, shown
 
