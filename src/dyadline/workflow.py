@@ -9,6 +9,7 @@ from typing import Any
 
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.describe import agreement, descriptives, flow
+from dyadline.data.findings import findings_table
 from dyadline.data.frames import as_kind, frame_kind
 from dyadline.data.read import read_frame
 from dyadline.data.recognise import Recognised
@@ -68,7 +69,8 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         "scores": scoring.scores,
         **(growth_tables(scoring.growth) if scoring.growth else {}),
     }
-    found = traps(dataset, scoring, models, tables, plan)
+    found = (*dataset.findings, *scoring.findings, *traps(dataset, scoring, models, tables, plan))
+    tables["findings"] = findings_table(found)
     return AnalysisResult(
         plan=plan,
         dataset=dataset,
@@ -76,7 +78,7 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         scores=scoring.scores,
         fits=models.fits,
         tables=tables,
-        findings=(*dataset.findings, *scoring.findings, *found),
+        findings=found,
     )
 
 
