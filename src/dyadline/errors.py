@@ -47,6 +47,12 @@ class DataError(DyadlineError):
 
     exit_code = 3
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The error as a finding; `DataErrors` has all of them and what else was noticed."""
+        place = f" ({self.where})" if self.where else ""
+        return (Finding(code="data", level="error", words=f"{self.what}{place}.", way_out=self.way_out),)
+
 
 class FitError(DyadlineError):
     """The question has no answer in these data (not: did not converge, which is a value)."""
@@ -81,6 +87,50 @@ class Finding:
     dyad: str = ""
     time: str = ""
     rows: tuple[int, ...] = ()
+
+
+LISTED = 20
+"""Errors that a message lists before it counts the others."""
+
+
+class DataErrors(DataError):  # noqa: N818 - it is several
+    """Everything that keeps the data from being used, found at once, and what else was noticed.
+
+    Parameters
+    ----------
+    findings
+        At least one of level ``"error"``.
+    source
+        File name without folder, or ``"frame"``.
+    """
+
+    def __init__(self, findings: Iterable[Finding], source: str = "frame") -> None:
+        self._findings, self.source = tuple(findings), source
+        self.errors = tuple(f for f in self._findings if f.level == "error")
+        super().__init__(self.errors[0].words, way_out=self.errors[0].way_out)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The errors and everything that was noticed, in the order in which they were found."""
+        return self._findings
+
+    def __str__(self) -> str:
+        if len(self.errors) == 1:
+            return super().__str__()
+        lines = [sentence(error) for error in self.errors[:LISTED]]
+        if len(self.errors) > LISTED:
+            lines.append(f"and {len(self.errors) - LISTED} more")
+        name = "The frame" if self.source == "frame" else self.source
+        return f"{name} has {len(self.errors)} mistakes:" + "".join(f"\n  {line}" for line in lines)
+
+    def __reduce__(self) -> tuple[type[DataErrors], tuple[tuple[Finding, ...], str]]:
+        return DataErrors, (self._findings, self.source)
+
+
+def sentence(finding: Finding) -> str:
+    """Words and way out of a finding, each with its full stop."""
+    said = (part for part in (finding.words, finding.way_out) if part)
+    return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in said)
 
 
 def whole_number(value: object, what: str, least: int) -> int:

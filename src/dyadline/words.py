@@ -14,6 +14,10 @@ ROLE_WORDS = {
     "therapist_rating": "therapist rating",
     "outcome": "outcome",
     "baseline": "baseline",
+    "[checks] date": "date",
+    "[checks] sessions": "number of sessions",
+    "[checks] end": "end",
+    "[checks] reason": "reason",
 }
 """What a role is called in a sentence; any other role is a covariate."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.describe import agreement, descriptives, flow
 from dyadline.data.dyads import join_dyads
+from dyadline.data.findings import findings_table
 from dyadline.data.frames import as_kind, frame_kind, polars_frame
 from dyadline.data.missing import apply_missing
 from dyadline.data.read import read_table
@@ -23,6 +25,7 @@ from dyadline.plan.document import make_plan
 from dyadline.result import AnalysisResult
 from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
+from dyadline.studies.instruments import answer_findings
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
 
@@ -43,7 +46,7 @@ def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
         table = join_dyads(table, dyads, plan)
     long = reshape(apply_missing(table, plan.missing), plan)
     scored = score_measures(long.frame, long.row, long.items, plan.columns.measures, plan.folder)
-    return make_dataset(
+    dataset = make_dataset(
         scored.frame,
         plan,
         source=table.source,
@@ -53,6 +56,7 @@ def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
         findings=(*long.findings, *scored.findings),
         n_rows_read=table.frame.height,
     )
+    return replace(dataset, findings=(*dataset.findings, *answer_findings(dataset, scored.scored)))
 
 
 def _read(plan: AnalysisPlan) -> Table:
@@ -93,7 +97,8 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         "scores": scoring.scores,
         **(growth_tables(scoring.growth) if scoring.growth else {}),
     }
-    found = traps(dataset, scoring, models, tables, plan)
+    found = (*dataset.findings, *scoring.findings, *traps(dataset, scoring, models, tables, plan))
+    tables["findings"] = findings_table(found)
     return AnalysisResult(
         plan=plan,
         dataset=dataset,
@@ -101,7 +106,7 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         scores=scoring.scores,
         fits=models.fits,
         tables=tables,
-        findings=(*dataset.findings, *scoring.findings, *found),
+        findings=found,
     )
 
 

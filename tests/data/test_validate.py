@@ -105,7 +105,10 @@ def test_lists_are_neither_numbers_nor_labels(study: pl.DataFrame, plan_of: Plan
 def test_infinite_values(study: pl.DataFrame, plan_of: PlanOf) -> None:
     infinite = study.with_columns(put("bdi", float("inf"), 2), put("wai_t", float("-inf"), 1, 4, 6, 7))
     assert sentence(infinite, plan_of(therapist_rating="bdi", outcome="wai_t")) == (
-        "The column 'bdi' (therapist rating) has infinite values (row 2 of the data). "
+        "sessions.csv has 2 mistakes:\n"
+        "  The column 'bdi' (therapist rating) has infinite values (row 2 of the data). "
+        "Leave the field empty where a value is missing.\n"
+        "  The column 'wai_t' (outcome) has infinite values (rows 1, 4, 6 and 1 more of the data). "
         "Leave the field empty where a value is missing."
     )
     assert "(rows 1, 4, 6 and 1 more of the data)" in sentence(infinite.with_columns(put("bdi", 1.0, 2)), plan_of())
@@ -123,11 +126,20 @@ def test_rows_with_values_need_dyad_and_time(study: pl.DataFrame, plan_of: PlanO
 
 def test_doubled_times(study: pl.DataFrame, plan_of: PlanOf) -> None:
     assert sentence(pl.concat([study, study[6:]]), plan_of()) == (
-        "1 dyad has more than one row at the same time (rows 7 and 8). Keep one row per dyad and time."
+        "1 dyad has more than one row at the same time (rows 7 and 8). "
+        "1 row is an exact copy of another row: delete it."
     )
     assert sentence(pl.concat([study, study]), plan_of()) == (
         "3 dyads have more than one row at the same time (rows 3 and 10; 6 and 13; 1 and 8; 4 more pairs). "
-        "Keep one row per dyad and time."
+        "7 rows are exact copies of another row: delete them."
+    )
+    other = study[6:].with_columns(bdi=pl.lit(1.0))
+    assert sentence(pl.concat([study, other]), plan_of()) == (
+        "1 dyad has more than one row at the same time (rows 7 and 8). Keep one row per dyad and time."
+    )
+    assert sentence(pl.concat([study, other, study[6:]]), plan_of()) == (
+        "1 dyad has more than one row at the same time (rows 7 and 8; 8 and 9). "
+        "1 row is an exact copy of another row: delete it; of the others keep one row per dyad and time."
     )
 
 
@@ -198,6 +210,8 @@ def test_what_is_missing_is_counted(study: pl.DataFrame, plan_of: PlanOf) -> Non
     )
     notes = found(lacking, plan_of(**FULL))
     assert {code: (f.level, f.column, f.dyad) for code, f in notes.items() if code != "rater-scales"} == {
+        "one-patient-therapists": ("note", "therapist", ""),
+        "single-occasion": ("note", "session", "c"),
         "one-rater": ("note", "wai_p", "b"),
         "no-outcome": ("note", "bdi", "c"),
         "no-baseline": ("note", "bdi_pre", "c"),

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dyadline.measures.answers import copied_forms, straight_lining, unchanging_ratings
+from dyadline.measures.answers import straight_lining
 from dyadline.measures.registry import measure
 
 WAI, SR = measure("wai-s"), measure("wai-sr")
@@ -74,63 +74,12 @@ def test_ten_dyads_are_named_and_the_others_counted():
     assert warning.dyad == ""
 
 
-def test_unchanging_ratings():
-    rating = pl.Series([5.5, 5.5, 5.5, 4, 4, 4.5, 3, 3, None])
-    dyad = pl.Series(["a"] * 3 + ["b"] * 3 + ["c"] * 3)
-    (warning,) = unchanging_ratings(rating, dyad, role="therapist_rating")
-    assert (warning.code, warning.dyad) == ("straight-lining", "a")
-    assert "one and the same therapist rating in every session: a." in warning.words
-    assert unchanging_ratings(rating[3:], dyad[3:], role="therapist_rating") == ()
-
-
-def test_copied_forms_of_item_answers():
-    other: list[float | None] = [5, 5, 6, 2, 7, 6, 5, 6, 6, 2, 5, 6]
-    patient = turned(VARIED, other, VARIED, other, VARIED)
-    therapist = turned(VARIED, other, VARIED, VARIED, VARIED)
-    # Dyad a is identical twice, b once of two, c has one session.
-    (warning,) = copied_forms(patient, therapist, pl.Series(["a", "a", "b", "b", "c"]))
-    assert (warning.code, warning.level, warning.dyad) == ("identical-raters", "warning", "a")
-
-
-def test_copied_forms_leave_out_sessions_that_one_did_not_rate():
-    nothing: list[float | None] = [None] * 12
-    patient = turned(VARIED, VARIED, VARIED)
-    therapist = turned(VARIED, nothing, VARIED)
-    assert copied_forms(patient, therapist, pl.Series(["a"] * 3))[0].dyad == "a"
-    assert copied_forms(patient[:2], therapist[:2], pl.Series(["a"] * 2)) == ()
-    assert copied_forms(turned(nothing, nothing), turned(nothing, nothing), pl.Series(["a", "a"])) == ()
-
-
-def test_both_at_the_ceiling_throughout_have_copied_nothing():
-    top = turned([5] * 12, [5] * 12, reverse=())
-    assert copied_forms(top, top, pl.Series(["a", "a"])) == ()
-
-
-def test_copied_single_ratings_need_three_sessions():
-    patient, dyad = pl.Series([4.0, 5, 6, 4, 5, 3, 3, 3]), pl.Series(list("aaabbccc"))
-    (warning,) = copied_forms(patient, patient, dyad)
-    # b has two sessions, c never changes.
-    assert warning.words.endswith("in every session: a.")
-    assert copied_forms(patient, patient + 0.5, dyad) == ()
-    assert copied_forms(patient, turned(*[VARIED] * 8), dyad) == ()
-
-
-def test_only_items_of_both_are_compared():
-    both = turned(VARIED, VARIED)
-    assert copied_forms(both, both.select("1", "2", "3"), pl.Series(["a", "a"]))[0].dyad == "a"
-    assert copied_forms(both, both.rename(lambda c: f"x{c}"), pl.Series(["a", "a"])) == ()
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_answers_of_honest_raters_give_no_warning(seed):
     random = np.random.default_rng(seed)
     dyads = pl.Series(np.repeat(np.arange(200), 8).astype(str))
     level = np.repeat(random.normal(5, 1, 200), 8)[:, None]
-    sides = [
-        pl.DataFrame(
-            np.clip(np.round(level + random.normal(0, 1, (1600, 12))), 1, 7), schema=[str(n) for n in range(1, 13)]
-        )
-        for _ in range(2)
-    ]
-    assert copied_forms(*sides, dyads) == ()
-    assert not [f for f in straight_lining(sides[0], dyads, WAI, role="patient_rating") if f.level == "warning"]
+    answers = pl.DataFrame(
+        np.clip(np.round(level + random.normal(0, 1, (1600, 12))), 1, 7), schema=[str(n) for n in range(1, 13)]
+    )
+    assert not [f for f in straight_lining(answers, dyads, WAI, role="patient_rating") if f.level == "warning"]

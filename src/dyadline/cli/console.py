@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dyadline.errors import Finding, PlanError
+from dyadline.errors import DataError, Finding, PlanError
+from dyadline.words import counted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse data with warnings: exit status 3, nothing written.")]
 PlanFile = Annotated[Path, typer.Argument(help="The plan, a TOML file.", metavar="PLAN", show_default=False)]
 
 
@@ -28,15 +31,50 @@ def finding_row(finding: Finding) -> dict[str, Any]:
     return asdict(finding)
 
 
-def echo_findings(findings: tuple[Finding, ...], *, notes: bool = True) -> None:
-    shown = [f for f in findings if notes or f.level != "note"]
+def echo_findings(findings: Sequence[Finding], *, notes: bool = True) -> None:
+    """Errors first, then warnings, then notes, each with its place where the words do not say it."""
+    from dyadline.data.findings import by_level
+    from dyadline.errors import sentence
+
+    shown = [f for f in by_level(findings) if notes or f.level != "note"]
     for finding in shown:
-        said = " ".join(
-            f"{part}." if part[-1] not in ".?!" else part for part in (finding.words, finding.way_out) if part
-        )
-        typer.echo("\n" + folded(f"[{finding.level}] {said}"))
+        typer.echo("\n" + folded(f"[{finding.level}] {sentence(finding)}{_place(finding)}"))
     if len(findings) > len(shown):
         typer.echo(f"\n{len(findings) - len(shown)} further notes are in the report.")
+
+
+def _place(finding: Finding) -> str:
+    from dyadline.data.findings import row_numbers
+
+    places = []
+    if finding.column and finding.column not in finding.words:
+        places.append(f"column {finding.column}")
+    if finding.dyad:
+        places.append(f"{'dyads' if ', ' in finding.dyad else 'dyad'} {finding.dyad}")
+    if finding.rows and not re.search(r"\brows? \d", finding.words):
+        places.append(f"{'rows' if len(finding.rows) > 1 else 'row'} {row_numbers(finding.rows)}")
+    return f" ({'; '.join(places)})" if places else ""
+
+
+def counts_by_level(findings: Sequence[Finding]) -> str:
+    """`1 error, 2 warnings, 3 notes`, without what there is none of; empty for nothing."""
+    levels = [finding.level for finding in findings]
+    return ", ".join(counted(levels.count(level), level) for level in ("error", "warning", "note") if level in levels)
+
+
+def check_strict(findings: Sequence[Finding]) -> None:
+    """Refuse where anything is worse than a note.
+
+    Raises
+    ------
+    DataError
+        Saying how many warnings there are.
+    """
+    warnings = sum(f.level != "note" for f in findings)
+    if warnings:
+        raise DataError(
+            f"{counted(warnings, 'warning')}, and --strict was asked for", way_out="Mend the data, or run without it"
+        )
 
 
 def folded(words: str) -> str:

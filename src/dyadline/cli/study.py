@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,12 @@ from dyadline.cli.console import (
     Force,
     Json,
     PlanFile,
+    Strict,
     answer,
     check_free,
+    check_strict,
     claim_folder,
+    counts_by_level,
     echo_findings,
     finding_row,
     folded,
@@ -22,7 +25,11 @@ from dyadline.cli.console import (
     progress,
     write_results,
 )
-from dyadline.errors import PlanError
+from dyadline.errors import DataError, PlanError
+
+if TYPE_CHECKING:
+    from dyadline.data.dataset import Dataset
+    from dyadline.plan.analysis import AnalysisPlan
 
 
 def demo(
@@ -77,52 +84,71 @@ def new(
     typer.echo(f"Look it over, then: dyadline check {target}")
 
 
-def check(plan: PlanFile, json: Json = False) -> None:
+def check(plan: PlanFile, strict: Strict = False, json: Json = False) -> None:
     """Check plan and data and say what would be done.
 
-    Everything that was noticed in the data is printed; nothing is fitted.
+    Everything that was noticed in the data is printed, errors first; nothing is fitted.
     """
     from dyadline.plan.document import read_plan
-    from dyadline.plan.recipes import outcome_model
-    from dyadline.plan.scores import describe_operationalisation
     from dyadline.workflow import load
 
     asked = read_plan(plan)
-    dataset = load(asked)
-    models = {number: outcome_model(number, asked).formula for number in asked.models.run}
-    how = describe_operationalisation(asked.convergence)
-    counts = {
-        "rows": dataset.rows.height,
-        "dyads": dataset.dyads.height,
-        **{name: dataset.rows[name].count() for name in ("patient_rating", "therapist_rating", "outcome")},
-    }
+    try:
+        dataset = load(asked)
+    except DataError as error:
+        if json:
+            print_json({"title": asked.title, "findings": [finding_row(f) for f in error.findings]})
+        else:
+            said = counts_by_level(error.findings)
+            typer.echo(f"{asked.title or plan.name}: the data cannot be used; {said}.")
+            echo_findings(error.findings)
+        raise DataError("The data cannot be used as the plan says", way_out="The errors above say why") from None
+    said = counts_by_level(dataset.findings)
     if json:
-        print_json(
-            {
-                "title": asked.title,
-                "operationalisation": how.name,
-                "models": [{"model": n, "formula": f} for n, f in models.items()],
-                "counts": counts,
-                "findings": [finding_row(f) for f in dataset.findings],
-            }
-        )
-        return
-    typer.echo(f"{asked.title or plan.name}: plan and data can be used.\n")
-    typer.echo(
-        "Data: " + ", ".join(f"{n} {name.replace('_', ' ')}{'s' * (name[-1] != 's')}" for name, n in counts.items())
-    )
-    typer.echo(f"Score: {how.name}\n{folded(how.sentence)}")
-    for number, formula in models.items():
-        typer.echo(f"Model {number} ({asked.models.method}): {formula}")
+        print_json(_facts(asked, dataset) | {"findings": [finding_row(f) for f in dataset.findings]})
+    else:
+        typer.echo(f"{asked.title or plan.name}: plan and data can be used{f'; {said}' if said else ''}.\n")
+        _echo_facts(asked, dataset)
+        echo_findings(dataset.findings)
+    if strict:
+        check_strict(dataset.findings)
+
+
+def _facts(asked: AnalysisPlan, dataset: Dataset) -> dict[str, Any]:
+    from dyadline.plan.recipes import outcome_model
+    from dyadline.plan.scores import describe_operationalisation
+
+    return {
+        "title": asked.title,
+        "operationalisation": describe_operationalisation(asked.convergence).name,
+        "models": [{"model": n, "formula": outcome_model(n, asked).formula} for n in asked.models.run],
+        "counts": {
+            "rows": dataset.rows.height,
+            "dyads": dataset.dyads.height,
+            **{name: dataset.rows[name].count() for name in ("patient_rating", "therapist_rating", "outcome")},
+        },
+    }
+
+
+def _echo_facts(asked: AnalysisPlan, dataset: Dataset) -> None:
+    from dyadline.plan.scores import describe_operationalisation
+
+    facts = _facts(asked, dataset)
+    counts = [f"{n} {name.replace('_', ' ')}{'s' * (name[-1] != 's')}" for name, n in facts["counts"].items()]
+    typer.echo(f"Data: {', '.join(counts)}")
+    typer.echo(f"Score: {facts['operationalisation']}")
+    typer.echo(folded(describe_operationalisation(asked.convergence).sentence))
+    for model in facts["models"]:
+        typer.echo(f"Model {model['model']} ({asked.models.method}): {model['formula']}")
     if asked.models.levels == "auto":
         typer.echo("Therapists leave the models again if a test finds no difference between them.")
-    echo_findings(dataset.findings)
 
 
 def run(
     plan: PlanFile,
     out: Annotated[Path | None, typer.Option(help="Folder to write into; PLAN-results by default.")] = None,
     force: Force = False,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Carry out a plan: scores, models, tables, report."""
@@ -135,6 +161,13 @@ def run(
     check_free(target, force=force)
     with progress("Reading, scoring and fitting"):
         result = carry_out(asked)
+    noticed = result.dataset.findings
+    if strict and any(finding.level == "warning" for finding in noticed):
+        if json:
+            print_json({"title": asked.title, "findings": [finding_row(f) for f in noticed]})
+        else:
+            echo_findings(noticed)
+        check_strict(noticed)
     claim_folder(target, force=force)
     write_whole(target / "plan.toml", plan_text(asked).encode())
     write_results(result, target)

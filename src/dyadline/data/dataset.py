@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 
 from dyadline.data import validate
-from dyadline.data.frames import opened, polars_series
-from dyadline.data.values import labels, numbers
-from dyadline.errors import DataError, Finding
+from dyadline.data.coverage import coverage
+from dyadline.data.forms import forms
+from dyadline.data.occasions import occasions
+from dyadline.data.roles import DATE, LABELS, OCCASION, PLACE, checked_columns, chosen, column_by_role, typed
+from dyadline.data.summary import CODE, by_dyad, in_order, marked
+from dyadline.errors import DataError, DataErrors, Finding
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.plan.columns import ColumnsSection
-from dyadline.words import counted, listed, nearest, role_words
-
-LABELS = ("dyad", "therapist")
-OCCASION = ("patient_rating", "therapist_rating", "outcome")
-EXTRA = ("date", "sessions", "end", "reason")
-"""Columns that [checks] may name."""
-
-PLACE = " place"
-"""Row of the table as it came in, from 0; no column of a plan can be called so."""
+from dyadline.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +76,7 @@ def make_dataset(
     answers: Mapping[str, pl.DataFrame] | None = None,
     findings: Sequence[Finding] = (),
     n_rows_read: int | None = None,
+    today: date | None = None,
 ) -> Dataset:
     """The data in the plan's terms.
 
@@ -106,142 +102,120 @@ def make_dataset(
         What was noticed before.
     n_rows_read
         Rows of the file, where the table was shaped before.
+    today
+        Dates after it are impossible; the computer's unless given.
 
     Raises
     ------
     PlanError
         If it is no table.
-    DataError
-        If the data cannot be used as the plan says.
+    DataErrors
+        If the data cannot be used as the plan says: everything that is wrong at once, first the columns, then their
+        values, then how rows and dyads fit together.
     """
-    names = _column_by_role(plan.columns) if names is None else names
-    own_columns = {role: column for role in EXTRA if (column := getattr(plan.checks, role)) is not None}
-    table = _typed(_chosen(frame, {**names, **own_columns}, source), {**names, **own_columns}, row)
+    names = column_by_role(plan.columns) if names is None else names
+    checked = checked_columns(plan)
+    own = [role for role in ("therapist", "baseline", *plan.columns.covariates) if role in names]
+    try:
+        table = typed(chosen(frame, {**names, **checked}, source), {**names, **checked}, row, source)
+    except DataError as error:
+        raise DataErrors((*findings, *error.findings), source) from None
     n_rows_read = table.height if n_rows_read is None else n_rows_read
-    left_out = validate.rows_without(table, names)
+    left_out, errors = validate.rows_without(table, names)
+    found = [*findings, *_rows_left_out(left_out)]
     # Rows without time stay until here, because they may carry their dyad's own values.
-    table = table.filter(pl.col("dyad").is_not_null())
-    table, renamed = _told_apart(table, names)
-    table = table.sort(pl.col("row").min().over("dyad"), "time", "row", nulls_last=True)
-    rows = table.filter(pl.col("time").is_not_null()) if left_out else table
+    table = marked(in_order(table.filter(pl.col("dyad").is_not_null())))
+    constant = [*own, *(role for role in checked if role != DATE)]
+    dyads = by_dyad(table, constant)
+    if "therapist" in names and (apart := _told_apart(table, dyads, names)):
+        table, renamed = apart
+        found.append(renamed)
+        dyads = by_dyad(table, constant)
+    rows = table.filter(pl.col("time").is_not_null()) if table["time"].null_count() else table
     if not rows.height:
         raise DataError(f"No row of {source!r} has a dyad and a time", way_out="Check the columns that the plan names")
-    validate.check_times(rows)
-    validate.check_enough(rows, names)
-    covariates = plan.columns.covariates
-    own = {role: names[role] for role in ("therapist", "baseline", *covariates) if role in names}
-    if own:
-        validate.check_constant_within_dyads(table, own)
-    # In these columns every value of a dyad is the same, so that any statistic that skips missing ones gives it.
-    dyads = table.group_by("dyad", maintain_order=True).agg(pl.col(role).max() for role in own)
-    if left_out:
-        dyads = dyads.join(rows.select("dyad").unique(), on="dyad", how="semi", maintain_order="left")
-    if "baseline" not in names:
-        dyads = dyads.join(_first_outcomes(rows, plan), on="dyad", how="left", maintain_order="left")
+    found += errors
+    found += validate.changes_within_dyads(table, dyads, {role: names[role] for role in own})
+    dyads = dyads.filter(pl.col("rows") > 0)
+    found += validate.doubled_times(rows, names)
+    found += validate.too_little(dyads, names)
+    found += validate.out_of_range(rows, dyads, names, plan.checks)
+    of_dyads = _dyads(rows, dyads, names, plan)
+    found += [
+        *forms(rows, dyads, names),
+        *coverage(rows, dyads, of_dyads, names, plan),
+        *occasions(table, dyads, checked, today=today),
+    ]
+    if any(finding.level == "error" for finding in found):
+        raise DataErrors(found, source)
     if "therapist" in names and rows["therapist"].null_count():
-        said = dyads.select("dyad", "therapist")
-        rows = rows.drop("therapist").join(said, on="dyad", how="left", maintain_order="left")
-    endings = table.group_by("dyad", maintain_order=True).agg(pl.col(c).max() for c in own_columns if c != "date")
-    endings = dyads.select("dyad").join(endings, on="dyad", how="left", maintain_order="left")
+        rows = rows.drop("therapist").join(of_dyads.select("dyad", "therapist"), on="dyad", how="left",
+                                           maintain_order="left")  # fmt: skip
     origin = _origin(rows, plan)
-    place, date = rows[PLACE], [d for d in ("date",) if d in own_columns]
-    kept_labels = [label for label in LABELS if label in names]
-    rows = rows.select(
-        "row",
-        *kept_labels,
-        "time",
-        t=(pl.col("time") - origin) / plan.time.scale,
-        **{r: pl.col(r) for r in (*OCCASION, *date)},
-    )
-    dyads = dyads.select(*kept_labels, "baseline", *covariates)
-    found = [*findings, *renamed, *validate.findings(rows, dyads, names)]
-    if left_out:
-        found.insert(len(findings), _rows_left_out(left_out))
+    labels = [label for label in LABELS if label in names]
     return Dataset(
-        rows=rows,
-        dyads=dyads,
+        rows=rows.select(
+            "row",
+            *labels,
+            "time",
+            *OCCASION,
+            t=(pl.col("time") - origin) / plan.time.scale,
+            **({"date": pl.col(DATE)} if DATE in checked else {}),
+        ).select("row", *labels, "time", "t", pl.exclude("row", *labels, "time", "t")),
+        dyads=of_dyads.select(*labels, "baseline", *plan.columns.covariates),
         names=names,
         origin=origin,
         findings=tuple(found),
         n_rows_read=n_rows_read,
         source=source,
-        answers={role: given[place] for role, given in (answers or {}).items()},
-        endings=endings,
+        answers={role: given[rows[PLACE]] for role, given in (answers or {}).items()},
+        endings=dyads.select("dyad", **{_key(role): pl.col(f"{role} max") for role in checked if role != DATE}),
     )
 
 
-def _told_apart(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[pl.DataFrame, list[Finding]]:
+def _key(role: str) -> str:
+    return role.removeprefix("[checks] ")
+
+
+def _dyads(rows: pl.DataFrame, dyads: pl.DataFrame, names: Mapping[str, str], plan: AnalysisPlan) -> pl.DataFrame:
+    """One row per dyad: ``dyad``, ``therapist`` where there is one, ``baseline``, covariates."""
+    own = [role for role in ("therapist", "baseline", *plan.columns.covariates) if role in names]
+    # In these columns every value of a dyad is the same, so that any statistic that skips missing ones gives it.
+    made = dyads.select(CODE, "dyad", *(pl.col(f"{role} max").alias(role) for role in own))
+    if "baseline" in names:
+        return made
+    outcomes = rows.filter(pl.col("outcome").is_not_null())
+    window = plan.convergence.outcome_window
+    if not isinstance(window, str):
+        outcomes = outcomes.filter(pl.col("time").is_between(*window))
+    first = outcomes.filter((pl.col(CODE) != pl.col(CODE).shift()).fill_null(True))
+    return made.join(first.select(CODE, baseline="outcome"), on=CODE, how="left", maintain_order="left")
+
+
+def _told_apart(
+    table: pl.DataFrame, dyads: pl.DataFrame, names: Mapping[str, str]
+) -> tuple[pl.DataFrame, Finding] | None:
     """Dyads that are numbered anew for each therapist get labels of their own.
 
     That is taken to be so where at least half of the labels occur under several therapists, at the same time even.
     Otherwise they are patients who changed the therapist, or slips, and `validate` asks about them.
     """
-    if "therapist" not in names:
-        return table, []
-    therapists = table.group_by("dyad").agg(pl.col("therapist").drop_nulls().n_unique())["therapist"]
-    repeated = int((therapists > 1).sum())
-    if 2 * repeated < len(therapists) or repeated < 2:
-        return table, []
-    at_once = table.drop_nulls(["therapist", "time"]).group_by("dyad", "time").agg(pl.col("therapist").n_unique())
+    repeated = dyads.filter(pl.col("therapist min") != pl.col("therapist max")).height
+    if 2 * repeated < dyads.height or repeated < 2:
+        return None
+    at_once = table.drop_nulls(["therapist", "time"]).group_by(CODE, "time").agg(pl.col("therapist").n_unique())
     if not (at_once["therapist"] > 1).any():
-        return table, []
+        return None
     label = pl.when(pl.col("therapist").is_not_null()).then(pl.concat_str("therapist", "dyad", separator=":"))
-    apart = table.with_columns(dyad=label.otherwise(pl.col("dyad")))
-    return apart, [
-        Finding(
-            code="labels-repeat-across-therapists",
-            level="warning",
-            words=f"{repeated} of {len(therapists)} labels in {names['dyad']!r} occur under more than one therapist; "
-            f"they are read as numbered anew for each therapist, which makes {apart['dyad'].n_unique()} dyads.",
-            way_out="If a label means the same patient everywhere, correct the therapist column.",
-            column=names["dyad"],
-        )
-    ]
-
-
-def _column_by_role(columns: ColumnsSection) -> dict[str, str]:
-    roles = ["dyad", "therapist", "time", *OCCASION, "baseline"]
-    if columns.therapist is None:
-        roles.remove("therapist")
-    if columns.baseline == "first":
-        roles.remove("baseline")
-    return {role: columns.name(role) for role in roles} | {c: c for c in columns.covariates}
-
-
-def _chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, pl.Series]:
-    """The plan's columns by role, as polars series."""
-    table = opened(frame)
-    present = [str(column) for column in table.columns]
-    if not len(table):
-        raise DataError(f"There are no rows in {source!r}", way_out="Export it again with its data")
-    missing = {role: column for role, column in names.items() if column not in present}
-    if missing:
-        words = [f"no column {column!r} ({role_words(role)})" for role, column in missing.items()]
-        raise DataError(
-            f"There is {listed(words)} in {source!r}", way_out=nearest(missing.values(), present, taken=names.values())
-        )
-    return {role: polars_series(table.get_column(column)) for role, column in names.items()}
-
-
-def _typed(columns: Mapping[str, pl.Series], names: Mapping[str, str], row: pl.Series | None) -> pl.DataFrame:
-    """A frame of labels and numbers, with the place in the table and the row number in the file first."""
-    typed = {
-        role: series
-        if role in ("date", "end") and series.dtype.is_temporal()
-        else (labels if role in (*LABELS, "reason") else numbers)(series, column=names[role], role=role)
-        for role, series in columns.items()
-    }
-    table = pl.DataFrame(typed).with_row_index(PLACE)
-    return table.with_columns(row=pl.col(PLACE).cast(pl.Int64) + 1 if row is None else row)
-
-
-def _first_outcomes(rows: pl.DataFrame, plan: AnalysisPlan) -> pl.DataFrame:
-    """The first outcome of each dyad within the outcome window: ``dyad, baseline``."""
-    rows = rows.filter(pl.col("outcome").is_not_null())
-    window = plan.convergence.outcome_window
-    if not isinstance(window, str):
-        rows = rows.filter(pl.col("time").is_between(*window))
-    return rows.group_by("dyad", maintain_order=True).agg(baseline=pl.col("outcome").first())
+    apart = in_order(table.sort(PLACE).drop(CODE).with_columns(dyad=label.otherwise(pl.col("dyad"))))
+    return apart, Finding(
+        code="labels-repeat-across-therapists",
+        level="warning",
+        words=f"{repeated} of {dyads.height} labels in {names['dyad']!r} occur under more than one therapist; "
+        f"they are read as numbered anew for each therapist, which makes {apart['dyad'].n_unique()} dyads.",
+        way_out="If a label means the same patient everywhere, correct the therapist column.",
+        column=names["dyad"],
+    )
 
 
 def _origin(rows: pl.DataFrame, plan: AnalysisPlan) -> float:
@@ -251,11 +225,15 @@ def _origin(rows: pl.DataFrame, plan: AnalysisPlan) -> float:
     return float(rows.select(pl.col("time").filter(observed).min()).item())
 
 
-def _rows_left_out(numbers_of_rows: Sequence[int]) -> Finding:
-    return Finding(
-        code="rows-left-out",
-        level="note",
-        words=f"{counted(len(numbers_of_rows), 'row')} without dyad or time and without values "
-        f"{'was' if len(numbers_of_rows) == 1 else 'were'} left out.",
-        rows=tuple(numbers_of_rows),
-    )
+def _rows_left_out(numbers_of_rows: Sequence[int]) -> list[Finding]:
+    if not numbers_of_rows:
+        return []
+    return [
+        Finding(
+            code="rows-left-out",
+            level="note",
+            words=f"{counted(len(numbers_of_rows), 'row')} without dyad or time and without values "
+            f"{'was' if len(numbers_of_rows) == 1 else 'were'} left out.",
+            rows=tuple(numbers_of_rows),
+        )
+    ]

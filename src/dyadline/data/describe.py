@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from dyadline.data.dataset import OCCASION, Dataset
+from dyadline.data.dataset import Dataset
+from dyadline.data.roles import OCCASION
 
 
 def descriptives(dataset: Dataset) -> pl.DataFrame:

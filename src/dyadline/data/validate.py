@@ -1,112 +1,90 @@
-"""What must hold before anything is computed, and what is worth knowing.
+"""What must hold before anything is computed: each function gives the errors that it finds.
 
-Functions named ``check_*`` raise; `findings` reports. All work on the typed table: one row per occasion,
-sorted by dyad and time, columns by role.
+All work on the table from `summary.in_order`, with columns by role, and on what `summary.by_dyad` makes of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import polars as pl
 
-from dyadline.errors import DataError, Finding
-from dyadline.words import SHOWN, counted, role_words, rows_listed, shown
-
-RATINGS = ("patient_rating", "therapist_rating")
-RATERS = {"patient_rating": "patients", "therapist_rating": "therapists"}
-
-RANGE_RATIO = 1.5
-"""Ranges of the two raters that differ by this factor are pointed out: 1–7 against 1–5 is 1.5."""
+from dyadline.data.roles import OCCASION, PLACE, RATINGS, REASON
+from dyadline.data.summary import CODE
+from dyadline.errors import Finding
+from dyadline.plan.columns import ChecksSection
+from dyadline.words import SHOWN, counted, listed, role_words, rows_listed, shown
 
 
-def rows_without(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[int, ...]:
-    """Numbers of the rows that lack dyad or time and hold nothing else, so that they can be left out.
+def error(
+    code: str, words: str, way_out: str, *, column: str = "", dyad: str = "", time: str = "", rows: tuple[int, ...] = ()
+) -> Finding:
+    return Finding(
+        code=code, level="error", words=f"{words}.", way_out=way_out, column=column, dyad=dyad, time=time, rows=rows
+    )
+
+
+def rows_without(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[tuple[int, ...], list[Finding]]:
+    """Numbers of the rows that lack dyad or time and can be left out, and an error for those that hold values.
 
     A row without time may still carry its dyad's baseline, covariates and therapist: they belong to the dyad.
-
-    Raises
-    ------
-    DataError
-        If a row without dyad or time holds values: which rows.
     """
     if not table["dyad"].null_count() and not table["time"].null_count():
-        return ()
+        return (), []
     left_out: set[int] = set()
-    occasion = (*RATINGS, "outcome")
+    errors = []
     # Everything but labels and time is a value that would be lost with its dyad.
     for_role = {
         "dyad": [role for role in names if role not in ("dyad", "therapist", "time")],
-        "time": list(occasion),
+        "time": list(OCCASION),
     }
     for role, held in for_role.items():
         lacking = table.filter(pl.col(role).is_null())
-        used = lacking.filter(pl.any_horizontal(pl.col(held).is_not_null()))["row"].to_list()
+        used = tuple(lacking.filter(pl.any_horizontal(pl.col(held).is_not_null()))["row"].to_list())
         if used:
-            raise DataError(
-                f"{counted(len(used), 'row')} with values {'has' if len(used) == 1 else 'have'} no {role_words(role)} "
-                f"in the column {names[role]!r}",
-                where=rows_listed(used),
-                way_out="Fill it in, or delete the rows",
+            words = (
+                f"{counted(len(used), 'row')} with values {_have(len(used))} no {role_words(role)} "
+                f"in the column {names[role]!r} ({rows_listed(used)})"
             )
+            way_out = "Fill it in, or delete the rows"
+            errors.append(error(f"row-without-{role}", words, way_out, column=names[role], rows=used))
         left_out.update(lacking["row"].to_list())
-    return tuple(sorted(left_out))
+    return tuple(sorted(left_out)), errors
 
 
-def check_times(rows: pl.DataFrame) -> None:
-    """Each dyad has at most one row per time.
-
-    Raises
-    ------
-    DataError
-        With the number of dyads and the first three pairs of rows.
-    """
-    again = (pl.col("dyad") == pl.col("dyad").shift()) & (pl.col("time") == pl.col("time").shift())
-    doubled = rows.select("dyad", "row", first=pl.col("row").shift(), again=again).filter("again")
+def doubled_times(table: pl.DataFrame, names: Mapping[str, str]) -> list[Finding]:
+    """Dyads with several rows at one time; exact copies of another row are told apart."""
+    again = (pl.col(CODE) == pl.col(CODE).shift()) & (pl.col("time") == pl.col("time").shift()).fill_null(False)
+    marked = table.with_columns(again=again, first=pl.col("row").shift())
+    doubled = marked.filter("again")
     if not doubled.height:
-        return
-    dyads = doubled["dyad"].n_unique()
+        return []
     pairs = [f"{first} and {row}" for first, row in doubled.head(SHOWN).select("first", "row").iter_rows()]
     if doubled.height > SHOWN:
         pairs.append(counted(doubled.height - SHOWN, "more pair"))
-    raise DataError(
-        f"{counted(dyads, 'dyad')} {'has' if dyads == 1 else 'have'} more than one row at the same time",
-        where=f"rows {'; '.join(pairs)}",
-        way_out="Keep one row per dyad and time",
-    )
-
-
-def check_constant_within_dyads(table: pl.DataFrame, roles: Mapping[str, str]) -> None:
-    """Columns that belong to the dyad have one value in all its rows.
-
-    Parameters
-    ----------
-    table
-        With a column per role.
-    roles
-        Role of each such column and its name in the file.
-
-    Raises
-    ------
-    DataError
-        With the first dyad's rows that differ.
-    """
-    bounds = table.group_by("dyad", maintain_order=True).agg(
-        *(pl.col(role).min().alias(f"min {role}") for role in roles),
-        *(pl.col(role).max().alias(f"max {role}") for role in roles),
-    )
-    for role, column in roles.items():
-        varying = bounds.filter(pl.col(f"min {role}") != pl.col(f"max {role}"))["dyad"]
-        if not len(varying):
-            continue
-        own = table.filter((pl.col("dyad") == varying[0]) & pl.col(role).is_not_null()).sort("row")
-        first, other = own.row(0, named=True), own.filter(pl.col(role) != own[role][0]).row(0, named=True)
-        raise DataError(
-            f"The column {column!r} ({role_words(role)}) changes within {counted(len(varying), 'dyad')}: the first one "
-            f"has {_value(first[role])} in row {first['row']} and {_value(other[role])} in row {other['row']}",
-            where=rows_listed(own["row"].to_list()),
-            way_out=_CONSTANT_OUT.get(role, "Give each dyad one value, or leave the covariate out"),
+    concerned = marked.filter(pl.col("again") | pl.col("again").shift(-1)).drop("again", "first", "row", PLACE)
+    copies = concerned.height - concerned.n_unique()
+    way_out = "Keep one row per dyad and time"
+    if copies:
+        one = copies == 1
+        way_out = f"{counted(copies, 'row')} {'is an exact copy' if one else 'are exact copies'} of another row: "
+        way_out += f"delete {'it' if one else 'them'}"
+        if copies < doubled.height:
+            way_out += "; of the others keep one row per dyad and time"
+    dyads = doubled["dyad"].unique(maintain_order=True)
+    words = f"{counted(len(dyads), 'dyad')} {_have(len(dyads))} more than one row at the same time "
+    return [
+        error(
+            "doubled-times",
+            f"{words}(rows {'; '.join(pairs)})",
+            way_out,
+            column=names["time"],
+            dyad=dyads_listed(dyads),
+            time=", ".join(f"{time:g}" for time in doubled["time"].unique(maintain_order=True).head(SHOWN)),
+            rows=tuple(doubled["row"].to_list()),
         )
+    ]
 
 
 _CONSTANT_OUT = {
@@ -115,134 +93,112 @@ _CONSTANT_OUT = {
 }
 
 
-def _value(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else shown(value)
-
-
-def check_enough(rows: pl.DataFrame, names: Mapping[str, str]) -> None:
-    """There are two dyads, both raters, and an outcome that varies over occasions.
-
-    Raises
-    ------
-    DataError
-        Saying what there is too little of.
-    """
-    for role in (*RATINGS, "outcome"):
-        if rows[role].null_count() == rows.height:
-            raise DataError(
-                f"The column {names[role]!r} ({role_words(role)}) has no value in any row",
-                way_out="Name the column that holds it, or check the export",
-            )
-    if rows["dyad"].n_unique() < 2:
-        raise DataError(
-            f"There is only one dyad (column {names['dyad']!r})",
-            way_out="Name the column that tells the dyads apart; the models compare dyads",
-        )
-    times = rows.filter(pl.col("outcome").is_not_null()).group_by("dyad").len()
-    if times["len"].max() == 1:
-        raise DataError(
-            f"No dyad has the outcome (column {names['outcome']!r}) on two occasions",
-            way_out="Change over time needs at least two; name the repeated measure as outcome",
-        )
-    if rows["outcome"].min() == rows["outcome"].max():
-        raise DataError(
-            f"The outcome (column {names['outcome']!r}) has the same value in every row",
-            way_out="Name a column that varies",
-        )
-
-
-def findings(rows: pl.DataFrame, dyads: pl.DataFrame, names: Mapping[str, str]) -> list[Finding]:
-    """What is worth knowing about the ratings, the outcome and the dyads' own columns.
+def changes_within_dyads(
+    table: pl.DataFrame, dyads: pl.DataFrame, roles: Mapping[str, str], *, level: Literal["error", "warning"] = "error"
+) -> list[Finding]:
+    """Columns that belong to the dyad and do not have one value in all its rows.
 
     Parameters
     ----------
-    rows, dyads
-        As in `Dataset`.
-    names
-        Column in the file by role, covariates by their own names.
+    table, dyads
+        From `summary.in_order` and `summary.by_dyad`.
+    roles
+        Role of each such column and its name in the file.
+    level
+        Whether it stops the work.
     """
-    return [*_ratings(rows, names), *_coverage(rows, dyads, names)]
-
-
-def _ratings(rows: pl.DataFrame, names: Mapping[str, str]) -> list[Finding]:
-    found: list[Finding] = []
-    low, high, mean = ({role: getattr(rows[role], what)() for role in RATINGS} for what in ("min", "max", "mean"))
-    for role in RATINGS:
-        if low[role] == high[role]:
-            found.append(
-                Finding(
-                    code="constant-rating",
-                    level="warning",
-                    words=f"All {RATERS[role]}' ratings have the same value, so their curves are flat.",
-                    way_out="Check the column",
-                    column=names[role],
-                )
-            )
-    if found:
-        return found
-    patient, therapist = RATINGS
-    spans = sorted(high[role] - low[role] for role in RATINGS)
-    apart = any(not low[one] <= mean[other] <= high[one] for one, other in ((patient, therapist), (therapist, patient)))
-    if apart or spans[1] >= RANGE_RATIO * spans[0]:
-        found.append(
+    errors = []
+    for role, column in roles.items():
+        varying = dyads.filter(pl.col(f"{role} min") != pl.col(f"{role} max"))
+        if not varying.height:
+            continue
+        own = table.filter((pl.col(CODE) == varying[CODE][0]) & pl.col(role).is_not_null()).sort("row")
+        first, other = own.row(0, named=True), own.filter(pl.col(role) != own[role][0]).row(0, named=True)
+        rows = tuple(own["row"].to_list())
+        words = (
+            f"The column {column!r} ({role_words(role)}) changes within {counted(varying.height, 'dyad')}: the first "
+            f"one has {_value(first[role])} in row {first['row']} and {_value(other[role])} in row {other['row']} "
+            f"({rows_listed(rows)})"
+        )
+        way_out = _CONSTANT_OUT.get(role, "Give each dyad one value, or leave the covariate out")
+        if level == "warning":
+            used = "last in the alphabet" if role == REASON else "largest"
+            way_out = f"Give each dyad one value; until then the {used} counts"
+        errors.append(
             Finding(
-                code="rater-scales",
-                level="warning" if apart else "note",
-                words=f"Patients' ratings run from {low[patient]:g} to {high[patient]:g} and therapists' from "
-                f"{low[therapist]:g} to {high[therapist]:g}: a discrepancy means something only on one scale.",
-                way_out="Check that both raters' scores are on the same scale",
-                column=names[therapist],
+                code="changes-within-dyad",
+                level=level,
+                words=f"{words}.",
+                way_out=way_out,
+                column=column,
+                dyad=dyads_listed(varying["dyad"]),
+                rows=rows,
             )
         )
-    return found
+    return errors
 
 
-def _coverage(rows: pl.DataFrame, dyads: pl.DataFrame, names: Mapping[str, str]) -> list[Finding]:
-    counts = rows.group_by("dyad", maintain_order=True).agg(pl.col(*RATINGS, "outcome").count())
-    patient, therapist = (pl.col(role) > 0 for role in RATINGS)
-
-    def lacking(
-        frame: pl.DataFrame, where: pl.Expr, code: str, what: str, so: str, role: str, way_out: str = ""
-    ) -> None:
-        labels = frame.filter(where)["dyad"].to_list()
-        if labels:
-            found.append(
-                Finding(
-                    code=code,
-                    level="note",
-                    words=f"{counted(len(labels), 'dyad')} {'has' if len(labels) == 1 else 'have'} {what}: {so}.",
-                    way_out=way_out,
-                    column=names[role],
-                    dyad=", ".join([*labels[:10], *(["…"] if len(labels) > 10 else [])]),
-                )
+def too_little(dyads: pl.DataFrame, names: Mapping[str, str]) -> list[Finding]:
+    """Less than two dyads, a rater or an outcome that is never there, an outcome that does not vary."""
+    errors = []
+    for role in OCCASION:
+        if not dyads[f"{role} n"].sum():
+            words = f"The column {names[role]!r} ({role_words(role)}) has no value in any row"
+            errors.append(
+                error("no-values", words, "Name the column that holds it, or check the export", column=names[role])
             )
-
-    found: list[Finding] = []
-    unscored = "no convergence score, so in Model 1 only"
-    lacking(counts, patient & ~therapist, "one-rater", "ratings of the patient only", unscored, "therapist_rating")
-    lacking(counts, ~patient & therapist, "one-rater", "ratings of the therapist only", unscored, "patient_rating")
-    lacking(counts, ~patient & ~therapist, "no-ratings", "no ratings", unscored, "patient_rating")
-    lacking(counts, pl.col("outcome") == 0, "no-outcome", "no outcome", "they count for the scores only", "outcome")
-    if "baseline" in names:
-        lacking(dyads, pl.col("baseline").is_null(), "no-baseline", "no baseline", "in Model 1 only", "baseline")
-    if "therapist" in names:
-        lacking(
-            dyads,
-            pl.col("therapist").is_null(),
-            "no-therapist",
-            "no therapist",
-            "models with therapists leave them out",
-            "therapist",
-            "Fill it in if it is known",
+    if dyads.height < 2:
+        way_out = "Name the column that tells the dyads apart; the models compare dyads"
+        errors.append(
+            error("one-dyad", f"There is only one dyad (column {names['dyad']!r})", way_out, column=names["dyad"])
         )
-    for covariate in dyads.columns:
-        if covariate not in ("dyad", "therapist", "baseline"):
-            lacking(
-                dyads,
-                pl.col(covariate).is_null(),
-                "no-covariate",
-                f"no value of {covariate!r}",
-                "in Model 1 only",
-                covariate,
+    outcome = names["outcome"]
+    if dyads["outcome n"].max() == 1:
+        words = f"No dyad has the outcome (column {outcome!r}) on two occasions"
+        way_out = "Change over time needs at least two; name the repeated measure as outcome"
+        errors.append(error("one-occasion", words, way_out, column=outcome))
+    elif dyads["outcome n"].sum() and dyads["outcome min"].min() == dyads["outcome max"].max():
+        words = f"The outcome (column {outcome!r}) has the same value in every row"
+        errors.append(error("constant-outcome", words, "Name a column that varies", column=outcome))
+    return errors
+
+
+def out_of_range(
+    table: pl.DataFrame, dyads: pl.DataFrame, names: Mapping[str, str], checks: ChecksSection
+) -> list[Finding]:
+    """Ratings and outcomes outside what ``[checks]`` says is possible."""
+    errors = []
+    for role in OCCASION:
+        key = "rating_range" if role in RATINGS else "outcome_range"
+        bounds = getattr(checks, key)
+        lowest, highest = dyads[f"{role} min"].min(), dyads[f"{role} max"].max()
+        if bounds is None or lowest is None or (bounds[0] <= lowest and highest <= bounds[1]):
+            continue
+        outside = table.filter(~pl.col(role).is_between(*bounds)).sort("row")
+        first = [f"{value:g} in row {row}" for value, row in outside.head(SHOWN).select(role, "row").iter_rows()]
+        errors.append(
+            error(
+                "out-of-range",
+                f"The column {names[role]!r} ({role_words(role)}) has {counted(outside.height, 'value')} outside "
+                f"{bounds[0]:g} to {bounds[1]:g}: {listed(first, total=outside.height)}",
+                f"Correct them, name them as missing under [missing], or change {key} in [checks]",
+                column=names[role],
+                dyad=dyads_listed(outside["dyad"].unique(maintain_order=True)),
+                rows=tuple(outside["row"].to_list()),
             )
-    return found
+        )
+    return errors
+
+
+def dyads_listed(labels: pl.Series, limit: int = 10) -> str:
+    """The first labels, each cut to a readable length."""
+    cut = [label if len(label) <= 24 else f"{label[:23]}…" for label in labels.head(limit)]
+    return ", ".join([*cut, *(["…"] if len(labels) > limit else [])])
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else shown(value)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from dyadline.data.number_text import EXACT, MISSING
-from dyadline.errors import DataError
+from dyadline.errors import DataErrors, Finding
 from dyadline.words import SHOWN, listed, role_words, rows_listed, shown
 
 _DATE = r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}"
+_YEAR_FIRST = r"^\d{4}-\d{1,2}-\d{1,2}$"
 _COMMA = r"^[+-]?\d*,\d+$"
 
 
@@ -24,7 +25,7 @@ def labels(series: pl.Series, *, column: str, role: str) -> pl.Series:
 
     Raises
     ------
-    DataError
+    DataErrors
         If values are neither text nor numbers nor dates.
     """
     dtype = series.dtype
@@ -41,7 +42,7 @@ def labels(series: pl.Series, *, column: str, role: str) -> pl.Series:
     return pl.select(pl.when(text != "").then(text)).to_series()
 
 
-def numbers(series: pl.Series, *, column: str, role: str) -> pl.Series:
+def numbers(series: pl.Series, *, column: str, role: str, row: pl.Series | None = None) -> pl.Series:
     """Measurements as Float64; NaN, empty text and ``NA`` are missing, true and false are 1 and 0.
 
     Parameters
@@ -50,52 +51,122 @@ def numbers(series: pl.Series, *, column: str, role: str) -> pl.Series:
         Values as they came, (n,).
     column, role
         Name in the file and what it stands for, for sentences.
+    row
+        Row numbers in the file, (n,); 1, 2 ... unless given.
 
     Raises
     ------
-    DataError
+    DataErrors
         If there are text, dates or infinite values: column, first three rows, values.
     """
     dtype = series.dtype
     if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
         values = series.cast(pl.Float64)
     elif dtype == pl.String or dtype in (pl.Categorical, pl.Enum):
-        text = series.cast(pl.String).str.strip_chars()
+        text = stripped(series)
         values = text.cast(pl.Float64, strict=False)
         wrong = text.is_not_null() & values.is_null() & ~text.is_in(MISSING)
         if wrong.any():
-            raise _text_among_numbers(text, wrong, column, role)
+            raise _text_among_numbers(text, wrong, column, role, row)
     else:
         raise _wrong_kind(column, role, "numbers", **({"has": _DATES} if dtype.is_temporal() else {}))
     values = values.fill_nan(None)
     infinite = values.is_infinite()
     if infinite.any():
-        rows = (infinite.arg_true() + 1).to_list()
-        raise DataError(
-            f"The column {column!r} ({role_words(role)}) has infinite values",
-            where=rows_listed(rows),
-            way_out="Leave the field empty where a value is missing",
+        rows = rows_at(infinite, row)
+        raise _error(
+            "infinite-values",
+            f"The column {column!r} ({role_words(role)}) has infinite values ({rows_listed(rows)})",
+            "Leave the field empty where a value is missing",
+            column,
+            rows,
         )
     return values
 
 
-def _text_among_numbers(text: pl.Series, wrong: pl.Series, column: str, role: str) -> DataError:
+def dates(series: pl.Series, *, column: str, role: str, row: pl.Series | None = None) -> pl.Series:
+    """Days as Date; a time of day is left out, text is read as year, month and day (``2020-01-31``).
+
+    Parameters
+    ----------
+    series, column, role, row
+        As for `numbers`.
+
+    Raises
+    ------
+    DataErrors
+        If there are other values.
+    """
+    dtype = series.dtype
+    if dtype in (pl.Date, pl.Datetime):
+        return series.dt.date()
+    if dtype == pl.Null:
+        return series.cast(pl.Date)
+    if not (dtype == pl.String or dtype in (pl.Categorical, pl.Enum)):
+        raise _wrong_kind(column, role, "dates")
+    text = stripped(series)
+    days = text.str.to_date("%Y-%m-%d", strict=False)
+    wrong = text.is_not_null() & days.is_null() & ~text.is_in(MISSING)
+    if wrong.any():
+        raise _error(
+            "no-dates",
+            f"The column {column!r} ({role_words(role)}) needs dates and has text: {_first(text, wrong, row)}",
+            "Write dates as in 2020-01-31",
+            column,
+            rows_at(wrong, row),
+        )
+    return days
+
+
+def endings(series: pl.Series, *, column: str, role: str, row: pl.Series | None = None) -> pl.Series:
+    """Times as Float64, or days as Date where they are dates; parameters and errors as for `numbers`."""
+    dtype = series.dtype
+    if dtype in (pl.Date, pl.Datetime):
+        return dates(series, column=column, role=role)
+    if dtype == pl.String or dtype in (pl.Categorical, pl.Enum):
+        text = stripped(series).drop_nulls()
+        text = text.filter(~text.is_in(MISSING))
+        if len(text) and text.str.contains(_YEAR_FIRST).all():
+            return dates(series, column=column, role=role, row=row)
+    return numbers(series, column=column, role=role, row=row)
+
+
+def stripped(series: pl.Series) -> pl.Series:
+    """Text without blanks around it."""
+    return series.cast(pl.String).str.strip_chars()
+
+
+def rows_at(there: pl.Series, row: pl.Series | None) -> tuple[int, ...]:
+    """Row numbers where a mask, (n,), is true."""
+    found = there.arg_true()
+    return tuple((found + 1 if row is None else row.gather(found)).to_list())
+
+
+def _first(text: pl.Series, wrong: pl.Series, row: pl.Series | None) -> str:
+    rows = rows_at(wrong, row)
+    values = text.filter(wrong).head(SHOWN)
+    return listed([f"{shown(value)} in row {n}" for value, n in zip(values, rows, strict=False)], total=len(rows))
+
+
+def _text_among_numbers(text: pl.Series, wrong: pl.Series, column: str, role: str, row: pl.Series | None) -> DataErrors:
     # Where real text stands among decimal commas, the text is what has to be named.
     commas = wrong & text.str.contains(_COMMA).fill_null(False)
     only_commas = not (wrong & ~commas).any()
-    found = (wrong if only_commas else wrong & ~commas).arg_true()
-    first = [f"{shown(text[row])} in row {row + 1}" for row in found.head(SHOWN).to_list()]
+    named = wrong if only_commas else wrong & ~commas
     if only_commas:
         advice = "Write numbers with a decimal point"
-    elif role == "time" and text.gather(found).str.contains(_DATE).all():
+    elif role == "time" and text.filter(named).str.contains(_DATE).all():
         advice = _DATES_OUT
     elif role_words(role) == "covariate":
         advice = "Code it as numbers first, such as 0 and 1"
     else:
         advice = "Correct the values, and leave the field empty where one is missing"
-    return DataError(
-        f"The column {column!r} ({role_words(role)}) needs numbers and has text: {listed(first, total=len(found))}",
-        way_out=advice,
+    return _error(
+        "not-numbers",
+        f"The column {column!r} ({role_words(role)}) needs numbers and has text: {_first(text, named, row)}",
+        advice,
+        column,
+        rows_at(named, row),
     )
 
 
@@ -106,8 +177,15 @@ _DATES_OUT = (
 )
 
 
-def _wrong_kind(column: str, role: str, needed: str, *, has: str = "values of another kind") -> DataError:
-    return DataError(
+def _wrong_kind(column: str, role: str, needed: str, *, has: str = "values of another kind") -> DataErrors:
+    return _error(
+        "wrong-kind",
         f"The column {column!r} ({role_words(role)}) needs {needed} and has {has}",
-        way_out=_DATES_OUT if has == _DATES and role == "time" else f"Turn them into {needed}, or name another column",
+        _DATES_OUT if has == _DATES and role == "time" else f"Turn them into {needed}, or name another column",
+        column,
     )
+
+
+def _error(code: str, words: str, way_out: str, column: str, rows: tuple[int, ...] = ()) -> DataErrors:
+    found = Finding(code=code, level="error", words=f"{words}.", way_out=way_out, column=column, rows=rows)
+    return DataErrors((found,))

@@ -1,14 +1,18 @@
-"""How reliable the scales of a study are: per rater and occasion, over occasions, and among subscales."""
+"""What the items of a study say: how reliable its scales are, and whether answers look as if nobody had given them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
 from dyadline.data.dataset import Dataset
+from dyadline.errors import Finding
+from dyadline.measures.answers import straight_lining
 from dyadline.measures.generalisability import generalisability
 from dyadline.measures.registry import measure
 from dyadline.measures.reliability import reliability_by_occasion, scale_correlations
-from dyadline.measures.scoring import scale_scores
+from dyadline.measures.scoring import Scored, scale_scores
 from dyadline.plan.analysis import AnalysisPlan
 
 
@@ -38,3 +42,19 @@ def reliability_tables(dataset: Dataset, plan: AnalysisPlan) -> dict[str, pl.Dat
             scores = scale_scores(answers, used).select(parts)
             found["scale_correlations"].append(scale_correlations(scores, dyad, time).select(head, pl.all()))
     return {name: pl.concat(tables) for name, tables in found.items() if tables}
+
+
+def answer_findings(dataset: Dataset, scored: Mapping[str, Scored]) -> Iterator[Finding]:
+    """What is to be noticed in the answers to the items, by role.
+
+    Parameters
+    ----------
+    dataset
+        With the answers.
+    scored
+        Measure, scale and range of each role that is scored from items.
+    """
+    for role, how in scored.items():
+        if role != "baseline":
+            answers, dyad = dataset.answers[role], dataset.rows["dyad"]
+            yield from straight_lining(answers, dyad, how.measure, role=role, range=how.range)
