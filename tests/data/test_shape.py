@@ -298,6 +298,14 @@ def test_ratings_in_columns_of_their_own_keep_their_names() -> None:
     assert long.frame.select("w", "v").row(0) == (11.0, 110.0)
 
 
+def test_covariates_may_be_called_like_ratings_or_raters() -> None:
+    frame = rater_rows().with_columns(rater=pl.col("age"), pre_rating=pl.col("age"), date=pl.col("age"))
+    names = ["rater", "pre_rating", "date"]
+    long = shaped(frame, plan_of({"raters": RATERS}, **BOTH, covariates=names))
+    assert long.frame.select(names).row(0) == (30, 30, 30)
+    assert {name: long.names[name] for name in names} == dict(zip(names, names, strict=True))
+
+
 def test_items_of_both_raters_in_the_same_columns() -> None:
     frame = rater_rows().rename({"w": "w01"}).with_columns(w2=pl.col("w01") + 100)
     scored = {"measure": "wai-s", "items": "w{item}"}
