@@ -298,6 +298,14 @@ def test_ratings_in_columns_of_their_own_keep_their_names() -> None:
     assert long.frame.select("w", "v").row(0) == (11.0, 110.0)
 
 
+def test_covariates_may_be_called_like_ratings_or_raters() -> None:
+    frame = rater_rows().with_columns(rater=pl.col("age"), pre_rating=pl.col("age"), date=pl.col("age"))
+    names = ["rater", "pre_rating", "date"]
+    long = shaped(frame, plan_of({"raters": RATERS}, **BOTH, covariates=names))
+    assert long.frame.select(names).row(0) == (30, 30, 30)
+    assert {name: long.names[name] for name in names} == dict(zip(names, names, strict=True))
+
+
 def test_items_of_both_raters_in_the_same_columns() -> None:
     frame = rater_rows().rename({"w": "w01"}).with_columns(w2=pl.col("w01") + 100)
     scored = {"measure": "wai-s", "items": "w{item}"}
@@ -406,7 +414,7 @@ def rows_of(long: Long) -> pl.DataFrame:
     return rows.with_columns(pl.col("time", "age").cast(pl.Float64)).sort("dyad", "time")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(studies(), st.sampled_from(["p", "t"]))
 def test_a_study_is_the_same_in_every_shape(study: pl.DataFrame, outcome_with: str) -> None:
     plan = {"covariates": ["age"]}
@@ -419,7 +427,7 @@ def test_a_study_is_the_same_in_every_shape(study: pl.DataFrame, outcome_with: s
         assert_frame_equal(rows_of(shaped(rows, plan_of({"raters": RATERS}, **BOTH, **plan))), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(studies(), st.integers(0, 9000), st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", None]))
 def test_days_count_from_the_dyads_first_date(study: pl.DataFrame, first: int, written: str | None) -> None:
     start = dt.date(1990, 1, 1) + dt.timedelta(days=first)
@@ -428,6 +436,55 @@ def test_days_count_from_the_dyads_first_date(study: pl.DataFrame, first: int, w
     plan = plan_of({"time": {"dates": "days"}}, covariates=["age"])
     since = study.with_columns(pl.col("session") - pl.col("session").min().over(pl.col("id").cast(pl.String)))
     assert_frame_equal(rows_of(shaped(dated, plan)), rows_of(shaped(since, plan_of(covariates=["age"]))))
+
+
+# --- anything
+
+CELLS = st.sampled_from(
+    [
+        [1, 2, 2, None],
+        [1.0, 1.0, 2.5, float("nan")],
+        ["p", "t", " P", ""],
+        ["1.2.2020", "13.2.2020", "1.2.2020", "NA"],
+        ["1/2/2020", "3/2/2020", "2020-01-01", None],
+        [dt.date(2020, 1, 1), None, dt.date(1582, 1, 1), dt.date(2020, 1, 2)],
+        [dt.datetime(2020, 1, 1, 12)] * 4,
+        [dt.time(1)] * 4,
+        [dt.timedelta(1)] * 4,
+        [True, False, True, None],
+        [None] * 4,
+        [[1]] * 4,
+        [b"x"] * 4,
+    ]
+)
+TIMES = st.sampled_from(
+    [
+        {},
+        {"dates": "sessions"},
+        {"dates": "weeks", "date_format": "%d.%m.%Y"},
+        {"dates": "days", "date_format": "excel"},
+        {"occasions": [1, 2]},
+        {"occasions": ["p", "T", 1]},
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["long", "wide", "raters"]), TIMES, st.booleans(), st.lists(CELLS, min_size=10, max_size=10))
+def test_any_small_frame_is_shaped_or_refused_in_words(
+    shape: str, time: dict[str, Any], checked: bool, cells: list[list[Any]]
+) -> None:
+    wide = ["id", "p_1", "t_1", "y_1", "p_2", "t_2", "y_p", "p_T", "age", "when"]
+    names = wide if shape == "wide" else ["id", "session", "w", "y", "t", "who", "p", "age", "ther", "when"]
+    frame = pl.DataFrame(dict(zip(names, cells, strict=True)))
+    columns = {"long": {}, "wide": WIDE, "raters": BOTH}[shape] | {"covariates": ["age"]}
+    more: dict[str, Any] = {"time": time} | ({"checks": {"date": "when", "end": "age"}} if checked else {})
+    plan = plan_of(more | ({"raters": RATERS} if shape == "raters" else {}), **columns)
+    try:
+        long = shaped(frame, plan)
+    except DyadlineError:
+        return
+    assert len(long.row) == long.frame.height and set(long.names.values()) <= set(long.frame.columns)
 
 
 # --- real files

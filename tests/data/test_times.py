@@ -71,6 +71,8 @@ def test_occasions_are_met_by_number_text_and_meaning() -> None:
 def test_capitals_tell_occasions_apart_where_the_plan_has_both() -> None:
     long = long_of(["a", "A", "b"], time={"occasions": ["a", "A", "B"]})
     assert long.frame["when"].to_list() == [0, 1, 2]
+    neither = long_of(["Ab", "AB"], time={"occasions": ["Ab", "aB"]})
+    assert neither.frame["when"].to_list() == [0] and "'AB'" in neither.findings[0].words
 
 
 def test_rows_at_other_times_are_left_out_with_a_warning() -> None:
@@ -113,6 +115,14 @@ def test_two_sessions_on_one_day_have_one_number() -> None:
         1, 1, 2,
     ]  # fmt: skip
     assert counted(["2020-01-01 09:00", "2020-01-01T17:30:00Z", "2020-1-2"], "sessions") == [1, 1, 2]
+
+
+def test_the_day_is_that_of_the_clock_where_the_session_was() -> None:
+    late = (
+        pl.Series([dt.datetime(2020, 1, 2, 4, 30)]).dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
+    )
+    read = dates(late, pl.Series([1]), column="d", words="time")
+    assert read.to_list() == [DAY(2020, 1, 1)]
 
 
 def test_labels_with_blanks_are_one_dyad() -> None:
@@ -174,6 +184,8 @@ def test_day_and_month_that_nothing_tells_apart_are_asked_for() -> None:
         "The column 'd' (time) has dates with the day first and dates with the month first: '13/2/2020' in row 12 and "
         "'2/14/2020' in row 14. Write all in one way."
     )
+    assert parsed(["12/13/2020", "1/2/2020"]) == [DAY(2020, 12, 13), DAY(2020, 1, 2)]
+    assert parsed(["13/12/2020", "1/2/2020"]) == [DAY(2020, 12, 13), DAY(2020, 2, 1)]
     assert parsed(["1/2/2020"], "%m/%d/%Y") == [DAY(2020, 1, 2)]
 
 

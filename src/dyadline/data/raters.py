@@ -15,16 +15,17 @@ from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.columns import ColumnsSection, RatersSection
 from dyadline.words import SHOWN, counted, listed
 
+RATINGS = ("patient_rating", "therapist_rating")
 SIDES = ("patient", "therapist")
 _OWN = ("therapist", "baseline", "covariate")
 
 
 def endings(plan: AnalysisPlan, found: Sequence[tuple[Asked, Found]]) -> dict[str, str]:
     """What is added to the names of the ratings, by role, where both raters' answers stand in the same columns."""
-    columns = {asked.role: set(places.values()) for asked, places in found if asked.role.endswith("_rating")}
+    columns = {asked.role: set(places.values()) for asked, places in found if asked.role in RATINGS}
     if plan.raters is None or not columns["patient_rating"] & columns["therapist_rating"]:
         return {}
-    return {f"{side}_rating": f" ({side})" for side in SIDES}
+    return {role: f" ({side})" for role, side in zip(RATINGS, SIDES, strict=True)}
 
 
 def joined(
@@ -70,7 +71,7 @@ def joined(
                 way_out=f"Its values are {some(seen)}; write the right one under [raters]" if seen else "It is empty",
             )
     findings = _neither(whose, other, row, raters.column)
-    used = list(dict.fromkeys(name for asked, at in found for name in at.values() if asked.role != "rater"))
+    used = list(dict.fromkeys(name for asked, at in found for name in at.values() if asked.words != "rater"))
     keyed = frame.select(filled(frame[name]) for name in used).with_columns(
         labels(frame[columns.dyad], column=columns.dyad, role="dyad").alias(_DYAD),
         _time_key(frame[columns.time]).alias(_TIME),
@@ -141,9 +142,9 @@ def _chosen(found: Sequence[tuple[Asked, Found]], ending: Mapping[str, str]) -> 
     outcome: list[str] = []
     own: list[str] = []
     for asked, at in found:
-        if asked.role == "rater":
+        if asked.words == "rater":
             continue
-        if asked.role.endswith("_rating"):
+        if asked.role in RATINGS:
             suffix = _T if asked.role == "therapist_rating" else ""
             for place, name in at.items():
                 long = long_name(asked, place, name, ending.get(asked.role, ""))

@@ -97,8 +97,8 @@ def reshape(table: Table, plan: AnalysisPlan) -> Long:
     names = _names(plan, found, ending)
     if time.dates is not None:
         names["time"] = _free(f"{columns.time} ({time.dates})", frame.columns)
-        counted_ = counted_dates(frame[columns.time], frame[columns.dyad], time.dates)
-        frame = frame.with_columns(counted_.alias(names["time"]))
+        numbers = counted_dates(frame[columns.time], frame[columns.dyad], time.dates)
+        frame = frame.with_columns(numbers.alias(names["time"]))
     return Long(
         frame=frame,
         row=row.alias("row"),

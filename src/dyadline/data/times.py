@@ -25,7 +25,7 @@ _EXCEL_DAYS = (20_000, 60_000)
 _YEARS = (1950, 2100)
 _CLOCK = r"(?:[T ]+\d{1,2}:\d{2}.*)?$"
 _SHAPES = {
-    "year first": r"^\d{4}([-/.])\d{1,2}[-/.]\d{1,2}" + _CLOCK,
+    "year first": r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + _CLOCK,
     "dots": r"^\d{1,2}\.\d{1,2}\.\d{4}" + _CLOCK,
     "slashes": r"^\d{1,2}[-/]\d{1,2}[-/]\d{4}" + _CLOCK,
     "short year": r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{2}" + _CLOCK,
@@ -105,7 +105,7 @@ def dates(series: pl.Series, row: pl.Series, *, column: str, words: str, written
     """
     values = filled(series)
     if values.dtype in (pl.Date, pl.Datetime):
-        found = values.cast(pl.Date)
+        found = values.dt.date()
     elif values.dtype == pl.Null:
         return values.cast(pl.Date)
     elif written == EXCEL:
@@ -158,17 +158,17 @@ def _as_written(text: pl.Series, written: str) -> pl.Series:
 def _recognised(text: pl.Series, row: pl.Series, *, column: str, words: str) -> pl.Series:
     """Dates by the shape of each text; the order of day and month is decided for all texts with slashes together."""
     begin = f"The column {column!r} ({words}) has"
-    is_ = {shape: text.str.contains(pattern).fill_null(False) for shape, pattern in _SHAPES.items()}
-    _refuse(text, is_["short year"], row, f"{begin} years of two digits",
+    like = {shape: text.str.contains(pattern).fill_null(False) for shape, pattern in _SHAPES.items()}
+    _refuse(text, like["short year"], row, f"{begin} years of two digits",
             'Say how they are written: date_format = "%d.%m.%y", or "%m/%d/%y", under [time]')  # fmt: skip
-    strange = text.is_not_null() & ~(is_["year first"] | is_["dots"] | is_["slashes"])
+    strange = text.is_not_null() & ~(like["year first"] | like["dots"] | like["slashes"])
     _refuse(text, strange, row, f"{begin} text that is no date of a known form",
             'Say how it is written: date_format under [time], such as "%d %b %Y" for 31 Jan 2020')  # fmt: skip
     parts = pl.DataFrame({"text": text}).select(pl.col("text").str.extract_all(r"\d+").list.head(3).alias("part"))
     one, two, three = (
         parts.select(pl.col("part").list.get(n, null_on_oob=True).cast(pl.Int32)).to_series() for n in range(3)
     )
-    day_first = _day_first(text, one, two, is_["slashes"], row, begin=begin)
+    day_first = _day_first(text, one, two, like["slashes"], row, begin=begin)
     by_shape = (("year first", (one, two, three)), ("dots", (three, two, one)),
                 ("slashes", (three, two, one) if day_first else (three, one, two)))  # fmt: skip
     found = pl.Series([None], dtype=pl.Date).new_from_index(0, len(text))
@@ -176,19 +176,19 @@ def _recognised(text: pl.Series, row: pl.Series, *, column: str, words: str) -> 
         iso = pl.select(
             pl.concat_str(year, month, day, separator="-").str.to_date("%Y-%m-%d", strict=False)
         ).to_series()
-        found = found.zip_with(~is_[shape], iso)
+        found = found.zip_with(~like[shape], iso)
     return found
 
 
 def _day_first(
     text: pl.Series, one: pl.Series, two: pl.Series, slashes: pl.Series, row: pl.Series, *, begin: str
 ) -> bool:
-    open_ = slashes & (one != two)
-    day, month = open_ & (one > 12), open_ & (two > 12)
+    undecided = slashes & (one != two)
+    day, month = undecided & (one > 12), undecided & (two > 12)
     if day.any() and month.any():
         _refuse(text, (day & (day.cum_sum() == 1)) | (month & (month.cum_sum() == 1)), row,
                 f"{begin} dates with the day first and dates with the month first", "Write all in one way")  # fmt: skip
-    _refuse(text, open_ & (not day.any() and not month.any()), row, f"{begin} dates that can be read in two ways",
+    _refuse(text, undecided & (not day.any() and not month.any()), row, f"{begin} dates that can be read in two ways",
             'Say which comes first: date_format = "%d/%m/%Y" or "%m/%d/%Y" under [time]')  # fmt: skip
     return not month.any()
 
