@@ -250,12 +250,12 @@ def test_wrong_calls_get_status_and_words(study, words, status, said):
     assert "Traceback" not in done.stderr
 
 
-def test_a_latin_1_file_is_not_guessed_at(study):
+def test_the_encoding_of_an_old_file_is_recognised_and_said(study):
     text = twin_data("study1").write_csv().replace("D001", "Jürgen")
     (study / "study1.csv").write_bytes(text.encode("latin-1"))
-    done = call("run", "study1.toml", cwd=study)
-    assert done.returncode == 3
-    assert "UTF-8" in done.stderr
+    done = call("check", "study1.toml", cwd=study)
+    assert done.returncode == 0
+    assert "Windows-1252" in done.stdout
 
 
 def test_collinear_choices_end_in_status_1(study):

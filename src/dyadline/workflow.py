@@ -45,7 +45,7 @@ def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
         dyads = read_table(plan.folder / plan.dyads.file, sheet=plan.dyads.sheet)
         table = join_dyads(table, dyads, plan)
     long = reshape(apply_missing(table, plan.missing), plan)
-    scored = score_measures(long.frame, long.row, long.items, plan.columns.measures, plan.folder)
+    scored = score_measures(long.frame, long.row, long.items, plan.columns.measures, plan.folder, long.names)
     dataset = make_dataset(
         scored.frame,
         plan,

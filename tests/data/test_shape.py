@@ -62,7 +62,7 @@ def block(part: str, kind: str) -> str | None:
 def test_the_examples_of_the_data_page_give_the_rows_that_it_shows(part: str) -> None:
     files = {kind: block(part, f"csv {kind}") for kind in ("data", "dyads", "long")}
     tables = {
-        kind: Table(frame=read_delimited(text.encode(), f"{kind}.csv", preferred=","), source=f"{kind}.csv")
+        kind: read_delimited(text.encode(), f"{kind}.csv", preferred=",")
         for kind, text in files.items()
         if text
     }
@@ -495,7 +495,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 def real(name: str) -> pl.DataFrame:
     if not (SHARED / name).exists():
         pytest.skip(f"the file {name} is not beside the repository")
-    return read_delimited((SHARED / name).read_bytes(), name, preferred=",")
+    return read_delimited((SHARED / name).read_bytes(), name, preferred=",").frame
 
 
 def test_a_diary_with_a_row_per_person_gives_what_each_row_says_of_the_partner() -> None:

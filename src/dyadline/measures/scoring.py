@@ -74,6 +74,7 @@ def score_measures(
     items: Mapping[str, Mapping[int, str]],
     measures: Mapping[str, ItemsSection],
     folder: Path | None,
+    names: Mapping[str, str] | None = None,
 ) -> Scores:
     """Add the scores of all roles that a plan gives as a measure's items.
 
@@ -89,6 +90,8 @@ def score_measures(
         By role, what the plan says.
     folder
         The plan's folder, for the user's own measures.
+    names
+        By role, what the score's column is called; the items' pattern unless given.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def score_measures(
         findings += impossible
         findings += not_whole(raw, role=role, row=row)
         answers[role] = turned({number: raw[column] for number, column in placed.items()}, how)
-        score = scale_scores(answers[role], measure, only=scale)[scale].rename(section.name)
+        score = scale_scores(answers[role], measure, only=scale)[scale].rename((names or {}).get(role, section.name))
         # Impossible answers were made missing, so that what is missing says nothing until they are mended.
         findings += () if impossible else _missing(answers[role], score, how, role, row)
         findings += _other_range(how, role)
