@@ -16,6 +16,7 @@ from dyadline.plan.document import make_plan
 from dyadline.result import AnalysisResult
 from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
+from dyadline.studies.completed import completed_models
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
 
@@ -57,8 +58,10 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
     dataset = load(plan, frame)
     scoring = score(dataset, plan)
     models = fit_models(dataset, scoring, plan)
+    completed = completed_models(dataset, scoring, models, plan)
     tables = {
         **model_tables(models, plan),
+        **completed.tables,
         "time_shape": time_shapes(models, plan),
         "descriptives": descriptives(dataset),
         "agreement": agreement(dataset),
@@ -74,7 +77,7 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         scores=scoring.scores,
         fits=models.fits,
         tables=tables,
-        findings=(*dataset.findings, *scoring.findings, *found),
+        findings=(*dataset.findings, *scoring.findings, *found, *completed.findings),
     )
 
 
