@@ -18,6 +18,13 @@ from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.model import ModelSpec
 from dyadline.scoring.score import Scoring
 from dyadline.studies.imputation import impute
+from dyadline.studies.imputation_findings import (
+    doubtful,
+    nothing_to_impute,
+    scores_not_imputed,
+    what_was_done,
+    without_therapists,
+)
 from dyadline.studies.outcome import (
     OutcomeModels,
     dyad_predictors,
@@ -28,10 +35,6 @@ from dyadline.studies.outcome import (
     with_predictors,
 )
 from dyadline.studies.pooling import pool
-from dyadline.words import counted, listed
-
-MOSTLY = 0.5
-"""Share of dyads without a predictor from which its imputation rests on more assumption than observation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,7 @@ def completed_models(dataset: Dataset, scoring: Scoring, models: OutcomeModels, 
     scored = dyads.drop_nulls(scores)
     gaps = [name for name in names if name not in scores and scored[name].null_count()]
     if not gaps:
-        return Completed(tables={}, findings=(*_nothing(dyads, names), *_not_scored(dyads, scores)))
+        return Completed(tables={}, findings=(*nothing_to_impute(dyads, names), *scores_not_imputed(dyads, scores)))
     values = _imputed(placed_rows(rows), scored, gaps, specs, plan)
     fits = {number: [fitted] for number, fitted in zip(models.numbers, models.fits, strict=True)}
     for number, spec in zip(models.numbers, specs, strict=True):
@@ -92,13 +95,10 @@ def completed_models(dataset: Dataset, scoring: Scoring, models: OutcomeModels, 
         "imputed_predictors": _described(scored, gaps, values),
     }
     said = (
-        *_what_was_done(tables, plan),
-        *_two_valued(scored, gaps),
-        *_mostly(scored, gaps),
-        *_not_scored(dyads, scores),
-        *_two_levels(models),
-        *_too_few(tables, plan),
-        *_doubtful(fits),
+        *what_was_done(tables, scored, gaps, plan),
+        *scores_not_imputed(dyads, scores),
+        *without_therapists(models),
+        *doubtful(fits),
     )
     return Completed(tables=tables, findings=said)
 
@@ -196,9 +196,10 @@ def _beside(
             "n_dyads": [fits[n][0].n_groups for n in models.numbers],
         }
     ).cast({"model": pooled["model"].dtype})
+    own = ("estimate", "std_error", "df")
     return (
-        pooled.select("model", "term", "estimate", "std_error", "df", "increase", "fraction_missing")
-        .join(stacked(whole), on=["model", "term"], suffix="_complete", maintain_order="left")
+        pooled.join(stacked(whole), on=["model", "term"], suffix="_complete", maintain_order="left")
+        .select("model", "term", *(f"{c}_complete" for c in own), *own, "increase", "fraction_missing")
         .join(sizes, on="model", maintain_order="left")
     )
 
@@ -220,123 +221,3 @@ def _described(scored: pl.DataFrame, gaps: list[str], values: Array) -> pl.DataF
             }
         )
     return pl.DataFrame(rows)
-
-
-def _nothing(dyads: pl.DataFrame, names: list[str]) -> Iterator[Finding]:
-    lacking = dyads.filter(pl.any_horizontal(pl.col(names).is_null())).height if names else 0
-    yield Finding(
-        code="nothing-to-impute",
-        level="note",
-        words="The plan asks for imputation, and there is nothing to impute: "
-        + (
-            "what dyads with an outcome lack is a score."
-            if lacking
-            else "no dyad with an outcome lacks a predictor of the models."
-        ),
-    )
-
-
-def _not_scored(dyads: pl.DataFrame, scores: list[str]) -> Iterator[Finding]:
-    lacking = [(name, dyads[name].null_count()) for name in scores if dyads[name].null_count()]
-    if lacking:
-        number = dyads.height - dyads.drop_nulls(scores).height
-        yield Finding(
-            code="scores-not-imputed",
-            level="note",
-            words=f"{counted(number, 'dyad')} with an outcome {'lacks' if number == 1 else 'lack'} a score "
-            f"({', '.join(f'{name} {n}' for name, n in lacking)}). Scores come from ratings and are not imputed: "
-            "models with such a score leave these dyads out, and nothing else is imputed for them.",
-        )
-
-
-def _what_was_done(tables: Mapping[str, pl.DataFrame], plan: AnalysisPlan) -> Iterator[Finding]:
-    described, beside = tables["imputed_predictors"], tables["imputation"]
-    what = [f"{name!r} for {counted(n, 'dyad')}" for name, n in described.select("predictor", "n_imputed").rows()]
-    used = [
-        f"Model {number} has {counted(n, 'dyad')} instead of {complete}"
-        for number, n, complete in beside.select("model", "n_dyads", "n_dyads_complete")
-        .unique(maintain_order=True)
-        .rows()
-    ]
-    most = beside.sort("fraction_missing", descending=True).row(0, named=True)
-    yield Finding(
-        code="predictors-imputed",
-        level="note",
-        words=f"{plan.models.imputations} imputations of {listed(what)}, seed {plan.models.seed}, from the other "
-        f"predictors and the course of the outcome; estimates are pooled by Rubin's rules. {'; '.join(used)}. The "
-        f"largest fraction of missing information is {_share(most['fraction_missing'])} (Model {most['model']}, "
-        f"{most['term']}). Information criteria and collinearity are those of the dyads with all predictors.",
-        way_out="Right if values are missing at random, given outcome and other predictors. The table imputation has "
-        "the estimates of the complete cases beside.",
-    )
-
-
-def _share(value: float) -> str:
-    return f"{value:.2f}".replace("0.", ".", 1)
-
-
-def _two_valued(scored: pl.DataFrame, gaps: list[str]) -> Iterator[Finding]:
-    named = [repr(name) for name in gaps if scored[name].drop_nulls().n_unique() == 2]
-    if named:
-        yield Finding(
-            code="two-valued-imputed",
-            level="note",
-            words=f"{listed(named)} {'has' if len(named) == 1 else 'have'} two values; imputed ones are not rounded "
-            "to them, because rounding biases the estimates (Horton, Lipsitz & Parzen, 2003).",
-        )
-
-
-def _mostly(scored: pl.DataFrame, gaps: list[str]) -> Iterator[Finding]:
-    for name in gaps:
-        missing = scored[name].null_count()
-        if missing > MOSTLY * scored.height:
-            yield Finding(
-                code="mostly-imputed",
-                level="warning",
-                words=f"{missing} of {scored.height} dyads lack {name!r}: more of it is imputed than observed.",
-                way_out="Its effects rest on the imputation model; report the models without it too.",
-            )
-
-
-def _two_levels(models: OutcomeModels) -> Iterator[Finding]:
-    if models.levels.used == 3:
-        yield Finding(
-            code="imputed-without-therapists",
-            level="note",
-            words="The models have three levels, and predictors are imputed without the therapists: what dyads of "
-            "one therapist share beyond their predictors and outcomes is not in the imputed values.",
-        )
-
-
-def _too_few(tables: Mapping[str, pl.DataFrame], plan: AnalysisPlan) -> Iterator[Finding]:
-    """White, Royston and Wood (2011): as many imputations as the fraction of missing information has percent."""
-    most = float(tables["imputation"]["fraction_missing"].max())  # type: ignore[arg-type]
-    if 100.0 * most > plan.models.imputations:
-        yield Finding(
-            code="few-imputations",
-            level="note",
-            words=f"{plan.models.imputations} imputations are few for a fraction of missing information of "
-            f"{_share(most)}: another seed gives other last digits.",
-            way_out=f"imputations = {10 * int(np.ceil(10.0 * most))} makes them settle (White, Royston & Wood, 2011).",
-        )
-
-
-def _doubtful(fits: Mapping[int, Sequence[Fit]]) -> Iterator[Finding]:
-    for number, found in fits.items():
-        if len(found) == 1:
-            continue
-        singular, failed = sum(f.singular for f in found), sum(not f.converged for f in found)
-        if singular:
-            yield Finding(
-                code="boundary-fit",
-                level="warning",
-                words=f"Model {number} ends on the boundary in {singular} of {len(found)} completed data sets: a "
-                "variance is zero or a correlation ±1 there. Fixed effects are pooled over all.",
-            )
-        if failed:
-            yield Finding(
-                code="not-certified",
-                level="warning",
-                words=f"Model {number} has no certified optimum in {failed} of {len(found)} completed data sets.",
-                way_out="Rescale time or outcome, or simplify the model; do not report these numbers as they are.",
-            )

@@ -164,10 +164,11 @@ def _standard(values: Array) -> Array:
 def _lines(place: Index, y: Array, t: Array, n: int) -> tuple[Array, Array, float]:
     """Z'Z and own line of each dyad, and the sum of squares around the lines."""
     total, first, second = (np.bincount(place, weights=t**power, minlength=n) for power in (0, 1, 2))
-    products = np.stack([total, first, first, second], axis=1).reshape(n, 2, 2)
+    products = np.stack([total, first, first, second], axis=1, dtype=np.float64).reshape(n, 2, 2)
     cross = np.stack([np.bincount(place, weights=y * t**power, minlength=n) for power in (0, 1)], axis=1)
     own = np.einsum("jab,jb->ja", np.linalg.pinv(products, hermitian=True), cross)
-    return products, own, float(np.sum((y - own[place, 0] - own[place, 1] * t) ** 2))
+    residuals = y - own[place, 0] - own[place, 1] * t
+    return np.asarray(products), np.asarray(own), float(residuals @ residuals)
 
 
 def started(model: ImputationModel, chains: int) -> State:
