@@ -25,7 +25,7 @@ def sizes(tables: Mapping[str, pl.DataFrame], number: int, title: str) -> dict[s
     found: dict[str, tuple[int | None, int | None]] = {}
     if "left_out" in tables:
         for record in tables["left_out"].filter(pl.col("model") == number).iter_rows(named=True):
-            words = "a predictor is missing" if record["predictor"] is None else f"no {name(record['predictor'])}"
+            words = "a predictor is missing" if record["predictor"] is None else f"no {_inside(record['predictor'])}"
             found[f"Not in {title}: {words}"] = (record["n_rows"], record["n_dyads"])
     if "imputation" in tables:
         for record in tables["imputation"].filter(pl.col("model") == number).head(1).iter_rows(named=True):
@@ -107,7 +107,7 @@ def imputation_table(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Table:
         caption="Dyads with all predictors beside imputation",
         stub="Effect",
         columns=(*pair, *pair, Column(label="Missing information")),
-        spanners=(Spanner(label="All predictors observed", columns=2), Spanner(label="Imputed and pooled", columns=3)),
+        spanners=(Spanner(label="Observed", columns=2), Spanner(label="Imputed and pooled", columns=3)),
         groups=tuple(groups),
         note=(
             Symbol("SE"),
@@ -115,3 +115,9 @@ def imputation_table(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Table:
             "information that the missing values would have added.",
         ),
     )
+
+
+def _inside(column: str) -> str:
+    """A predictor's name within a line; the file's own names keep their capitals."""
+    words = name(column)
+    return words if words == column else words[:1].lower() + words[1:]
