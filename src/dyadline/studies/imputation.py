@@ -33,7 +33,11 @@ BURN_IN = 200
 be forgotten is the common start."""
 
 DEPENDENT = 1e-9
-"""Relative size of a direction of the complete predictors, beside the largest, that is rounding."""
+"""Share of a complete predictor, not explained by those before it, that is rounding."""
+
+PRIOR_VARIANCE = 0.1
+"""Prior guess of a predictor's variance, in standard units: enough to keep the covariance regular where predictors
+repeat each other, and little beside the dyads."""
 
 LEAST_SHARE = 0.1
 """Least prior guess of a random effect's variance, as a share of the sampling variance of one dyad's own estimate: a
@@ -142,16 +146,14 @@ def imputation_model(rows: pl.DataFrame, complete: Array, z: Array, dyads: pl.Se
     products, own, within = _lines(rows["place"].to_numpy(), y, t, len(dyads))
     sampling = fitted.sigma**2 / products[:, [0, 1], [0, 1]].mean(axis=0)
     random = np.maximum(np.diag(random_covariance(fitted)[0]), LEAST_SHARE * sampling)
-    columns = np.column_stack([np.ones(len(dyads)), *(_standard(column) for column in complete.T)])
-    axes, sizes, _ = np.linalg.svd(columns, full_matrices=False)
     return ImputationModel(
         products=products,
         own=own,
         within=within,
         n_rows=len(y),
-        basis=axes[:, sizes > DEPENDENT * sizes[0]],
+        basis=_orthonormal(np.column_stack([np.ones(len(dyads)), *(_standard(column) for column in complete.T)])),
         z=z,
-        guess=np.append(random, np.ones(z.shape[1])),
+        guess=np.append(random, np.full(z.shape[1], PRIOR_VARIANCE)),
         residual=fitted.sigma**2,
     )
 
@@ -159,6 +161,20 @@ def imputation_model(rows: pl.DataFrame, complete: Array, z: Array, dyads: pl.Se
 def _standard(values: Array) -> Array:
     spread = float(np.std(values))
     return np.asarray((values - values.mean()) / (spread if spread > 0.0 else 1.0))
+
+
+def _orthonormal(columns: Array) -> Array:
+    """The columns one after the other made orthonormal, those left out that repeat others, (J, r).
+
+    Unlike singular vectors these do not turn with the last digits: the same seed gives the same imputations.
+    """
+    basis = np.empty((len(columns), 0))
+    for column in columns.T:
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        if np.linalg.norm(rest) > DEPENDENT * np.sqrt(len(columns)):
+            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
+    return basis
 
 
 def _lines(place: Index, y: Array, t: Array, n: int) -> tuple[Array, Array, float]:
@@ -257,8 +273,7 @@ def moments_drawn(model: ImputationModel, w: Array, generators: Generators) -> t
     """Expectations, (M, J, q), and covariance, (M, q, q), given all of w.
 
     Flat prior of the coefficients; inverse-Wishart prior of the covariance with q + 1 degrees of freedom and the
-    guesses as scale, so that it weighs as much as one dyad, and keeps the covariance regular where predictors repeat
-    each other.
+    guesses as scale: it weighs as much as one dyad.
     """
     basis, (j, q) = model.basis, w.shape[1:]
     rank = basis.shape[1]
