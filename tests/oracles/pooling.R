@@ -1,9 +1,10 @@
-# Rubin's rules by mice, and a study whose covariate mice imputes. Run from the repository's root.
+# Rubin's rules by mice, and a study whose covariate mice imputes -> pooling.json
 # The covariate is missing at random given the first two outcomes. mice draws it from a normal regression on all five
 # outcomes and the other covariate, which is right for a complete, balanced outcome; the growth model is lme4's.
 # Infinite degrees of freedom are null; outcome and covariates of the study are stored in thousandths.
 suppressPackageStartupMessages({ library(mice); library(lme4) })
-source("tests/oracles/json.R")
+here <- dirname(normalizePath(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1])))
+source(file.path(here, "json.R"))
 set.seed(20261)
 
 scalar <- function(q, u, dfcom) {
@@ -50,4 +51,4 @@ study <- list(
   std_error = unname(sqrt(rowMeans(variances) + (1 + 1 / m) * apply(estimates, 1, var))),
   between = unname(apply(estimates, 1, sd)), random = unname(rowMeans(sapply(found, `[[`, "random"))), imputations = m)
 write_json17(list(R = R.version.string, mice = as.character(packageVersion("mice")), cases = cases, linear = linear,
-                  study = study), "tests/oracles/pooling.json")
+                  study = study), file.path(here, "pooling.json"))

@@ -29,8 +29,10 @@ from dyadline.model.fit import fit, random_covariance
 Generators = Sequence[np.random.Generator]
 
 BURN_IN = 200
-"""Sweeps of each chain. Every imputation is the end of a chain of its own, so that nothing needs thinning; what must
-be forgotten is the common start."""
+"""Sweeps of each chain. Every imputation is the end of a chain of its own, so that nothing needs thinning; what must be
+forgotten is the common start. In a study of 96 dyads no parameter's autocorrelation exceeds .05 after 50 sweeps
+(benchmarks/imputation.py). Slopes that hardly vary, in 1,000 dyads with three occasions, keep .2 of their variance's
+after 200, while the imputed values have lost theirs after 10."""
 
 DEPENDENT = 1e-9
 """Share of a complete predictor, not explained by those before it, that is rounding."""
