@@ -30,7 +30,8 @@ class AnalysisResult:
         One row per dyad: ``dyad, convergence, early_patient, early_therapist, early_discrepancy,
         development, baseline, reasons`` and what led to them.
     fits
-        One fit per entry of ``models.run``, in that order.
+        One fit per entry of ``models.run``, in that order, of the dyads that have all its predictors; where
+        predictors are imputed, only ``tables`` hold the pooled estimates.
     tables
         Full-precision frames by name; each is also written as ``NAME.csv``.
     findings

@@ -25,7 +25,8 @@ from dyadline.plan.document import make_plan
 from dyadline.result import AnalysisResult
 from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
-from dyadline.studies.instruments import answer_findings
+from dyadline.studies.completed import completed_models
+from dyadline.studies.instruments import answer_findings, reliability_tables
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
 
@@ -88,16 +89,20 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
     dataset = load(plan, frame)
     scoring = score(dataset, plan)
     models = fit_models(dataset, scoring, plan)
+    completed = completed_models(dataset, scoring, models, plan)
     tables = {
         **model_tables(models, plan),
+        **completed.tables,
         "time_shape": time_shapes(models, plan),
         "descriptives": descriptives(dataset),
         "agreement": agreement(dataset),
         "flow": flow(dataset),
+        **reliability_tables(dataset, plan),
         "scores": scoring.scores,
         **(growth_tables(scoring.growth) if scoring.growth else {}),
     }
-    found = (*dataset.findings, *scoring.findings, *traps(dataset, scoring, models, tables, plan))
+    trapped = traps(dataset, scoring, models, tables, plan)
+    found = (*dataset.findings, *scoring.findings, *trapped, *completed.findings)
     tables["findings"] = findings_table(found)
     return AnalysisResult(
         plan=plan,

@@ -12,7 +12,7 @@ import polars as pl
 from dyadline.errors import Finding
 from dyadline.plan.document import plan_text
 from dyadline.plan.scores import Operationalisation, describe_operationalisation
-from dyadline.report import figures, growth_tables, model_tables, narrative, study_tables
+from dyadline.report import figures, growth_tables, imputation_tables, model_tables, narrative, study_tables
 from dyadline.report.document import (
     Block,
     Cell,
@@ -140,6 +140,11 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
             f"Information criteria as {CONVENTIONS[plan.models.criteria]} computes them",
         ),
     }
+    if plan.models.missing_predictors == "impute":
+        words = f"Baseline and covariates imputed {plan.models.imputations} times, seed {plan.models.seed}"
+    else:
+        words = "Dyads that lack a predictor are left out of the models that have it"
+    chosen["Missing predictors"] = (plan.models.missing_predictors, words)
     if plan.models.levels != 2:
         chosen["Levels"] = (str(plan.models.levels), _LEVELS_ASKED[plan.models.levels])
         if plan.models.therapist_slopes:
@@ -165,7 +170,9 @@ def _data(result: AnalysisResult) -> Iterator[Block]:
         counts[words] = (there.height, there["dyad"].n_unique())
     counts["With a convergence score"] = (None, scores["convergence"].drop_nulls().len())
     for number, fit in zip(result.plan.models.run, result.fits, strict=False):
-        counts[f"In {model_words(number)[0]}"] = (fit.n_rows, fit.n_groups)
+        title = model_words(number)[0]
+        counts[f"In {title}"] = (fit.n_rows, fit.n_groups)
+        counts |= imputation_tables.sizes(result.tables, number, title)
     yield study_tables.sizes_table(counts)
     if "flow" in result.tables:
         yield study_tables.flow_table(result.tables["flow"], time=heading(result.plan.columns.time))
@@ -214,10 +221,17 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
         if tables["level_test"]["statistic"].count():
             yield model_tables.level_table(tables["level_test"])
     note = narrative.models_note(
-        result.plan, outcome=columns.name("outcome"), time=columns.time, origin=result.dataset.origin
+        result.plan,
+        outcome=columns.name("outcome"),
+        time=columns.time,
+        origin=result.dataset.origin,
+        missing=imputation_tables.way(tables),
     )
     yield model_tables.model_table(tables, [fit.spec for fit in result.fits], note=note)
     yield model_tables.criteria_table(tables)
+    if "imputation" in tables:
+        yield imputation_tables.imputed_predictors_table(tables["imputed_predictors"])
+        yield imputation_tables.imputation_table(tables["imputation"], [fit.spec for fit in result.fits])
 
 
 def _equations(result: AnalysisResult) -> Iterator[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -37,7 +38,7 @@ def model_table(
     Parameters
     ----------
     tables
-        ``fixed_effects, random_effects, criteria`` of a result.
+        ``fixed_effects, random_effects, criteria`` of a result, and ``imputation`` where estimates are pooled.
     specs
         The models in the same order, from which rows take their names and order.
     note
@@ -47,7 +48,7 @@ def model_table(
     groups = [
         RowGroup(label="Fixed effects", rows=tuple(_fixed_rows(tables["fixed_effects"], models, specs))),
         *random_groups(tables["random_effects"], models),
-        RowGroup(label="Fit", rows=tuple(_fit_rows(tables["criteria"], models)), aligned=False),
+        *_fit_groups(tables, models),
     ]
     spanners = [Spanner(label=a, words=b, columns=len(ESTIMATES)) for a, b in map(model_words, models)]
     return Table(
@@ -146,6 +147,24 @@ def random_words(terms: tuple[str, ...]) -> str:
     return "Covariance" if set(terms) == {"(Intercept)", "time"} else f"Covariance, {plain[0]} with {plain[1]}"
 
 
+def _fit_groups(tables: Mapping[str, pl.DataFrame], models: list[Any]) -> list[RowGroup]:
+    """Criteria and sizes; beside those of complete cases the sizes of the completed data, where there are any."""
+    criteria, imputed = tables["criteria"], tables.get("imputation")
+    fitted = RowGroup(label="Fit", rows=tuple(_fit_rows(criteria, models)), aligned=False)
+    if imputed is None:
+        return [fitted]
+    of = {r["model"]: r for r in [*criteria.iter_rows(named=True), *imputed.iter_rows(named=True)]}
+    empty: list[Cell | None] = [None] * (len(ESTIMATES) - 1)
+    sizes = [
+        Row(label=label, cells=tuple(c for m in models for c in [Cell(value=of[m][key], kind="count"), *empty]))
+        for key, label in (("n_rows", "Outcome values"), ("n_dyads", "Dyads"))
+    ]
+    return [
+        RowGroup(label="Sizes of the completed data sets", rows=tuple(sizes), aligned=False),
+        replace(fitted, label="Fit to the dyads that have all predictors"),
+    ]
+
+
 def _fit_rows(criteria: pl.DataFrame, models: list[Any]) -> list[Row]:
     of = {record["model"]: record for record in criteria.iter_rows(named=True)}
     first = criteria.row(0, named=True)
@@ -192,6 +211,7 @@ def criteria_table(tables: Mapping[str, pl.DataFrame]) -> Table:
             "Smaller is better. ",
             "Under REML the criteria of models with different fixed effects cannot be compared, nor can those of "
             "models on different rows; the lower half can be compared. ",
+            *(["Of the dyads that have all predictors: criteria are not pooled. "] if "imputation" in tables else []),
             "Parameters: those that the convention counts. ",
             Symbol("n"),
             ": sample size in AICC, CAIC and BIC.",

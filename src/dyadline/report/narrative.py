@@ -157,8 +157,16 @@ def _doubt(test: Mapping[str, Any]) -> str:
     return f"; {test['doubt']}" if test["doubt"] else ""
 
 
-def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -> tuple[Part, ...]:
-    """What a reader of the models' table must know."""
+def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float, missing: str = "") -> tuple[Part, ...]:
+    """What a reader of the models' table must know.
+
+    Parameters
+    ----------
+    outcome, time, origin
+        Columns, and the time that counts as 0.
+    missing
+        What became of dyads that lack predictors: ``"listwise"``, ``"impute"``, or empty where none does.
+    """
     scale = plan.time.scale
     unit = time if origin == 0 else f"{time} − {occasion(origin)}" if origin > 0 else f"{time} + {occasion(-origin)}"
     if scale != 1:
@@ -183,7 +191,19 @@ def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float) -
         Symbol("df"),
         f" {freedom}, two-sided ",
         Symbol("p"),
-        "; CI = confidence interval. Random effects: Wald tests. Bold: ",
+        f"; CI = confidence interval. {_missing_words(plan, missing)} Bold: ",
         Symbol("p"),
         " < .05.",
     )
+
+
+def _missing_words(plan: AnalysisPlan, missing: str) -> str:
+    """How random effects are tested, and what became of dyads that lack predictors."""
+    if missing == "impute":
+        return (
+            f"Missing baselines and covariates: {plan.models.imputations} imputations (seed {plan.models.seed}), "
+            "estimates pooled by Rubin's rules, df after Barnard and Rubin (1999). Random effects: means over the "
+            "completed data sets, without tests, where predictors were imputed; Wald tests elsewhere."
+        )
+    listwise = "Dyads that lack a predictor are left out of the models that have it (listwise)."
+    return f"Random effects: Wald tests.{f' {listwise}' if missing else ''}"

@@ -21,6 +21,7 @@ from dyadline.scoring.score import Scoring
 from dyadline.studies.levels import Levels, choose_levels, level_table
 
 OWN = ("outcome", "time", "dyad", "therapist")
+LEFT_OUT = {"model": pl.Int64, "predictor": pl.String, "n_dyads": pl.Int64, "n_rows": pl.Int64}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,13 @@ def fit_models(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan) -> Outcom
         rows = rows.drop("therapist")
     frame = outcome_frame(dataset, scoring, plan, predictors(specs), rows=rows)
     fits = tuple(
-        _fit(number, spec, frame, plan.models.method, plan) for number, spec in zip(plan.models.run, specs, strict=True)
+        fit_model(number, spec, frame, plan.models.method, plan)
+        for number, spec in zip(plan.models.run, specs, strict=True)
     )
     shared = frame.drop_nulls([*predictors(specs), *(["therapist"] if levels.used == 3 else [])])
-    common = tuple(_fit(number, spec, shared, "ML", plan) for number, spec in zip(plan.models.run, specs, strict=True))
+    common = tuple(
+        fit_model(number, spec, shared, "ML", plan) for number, spec in zip(plan.models.run, specs, strict=True)
+    )
     return OutcomeModels(frame=frame, levels=levels, numbers=plan.models.run, fits=fits, common=common)
 
 
@@ -123,10 +127,24 @@ def outcome_frame(
         If no row has an outcome, or fewer than three dyads have all predictors.
     """
     rows = outcome_rows(dataset, plan) if rows is None else rows
+    return with_predictors(rows, dyad_predictors(dataset, scoring, plan, names), names)
+
+
+def dyad_predictors(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan, names: Sequence[str]) -> pl.DataFrame:
+    """Scores, baseline and covariates as they are, one row per dyad: ``dyad`` and the names."""
     covariates = [c for c in names if c in plan.columns.covariates]
     dyads = scoring.scores.join(dataset.dyads.select("dyad", *covariates), on="dyad", maintain_order="left")
-    dyads = dyads.select("dyad", *names)
-    there = rows.drop_nulls("therapist") if "therapist" in rows.columns else rows
+    return dyads.select("dyad", *names)
+
+
+def placed_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Outcome rows that have a place in the levels: with three of them, those whose therapist is known."""
+    return rows.drop_nulls("therapist") if "therapist" in rows.columns else rows
+
+
+def with_predictors(rows: pl.DataFrame, dyads: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Outcome rows with the dyads' predictors, centred; errors as in `outcome_frame`."""
+    there = placed_rows(rows)
     whole = dyads.filter(pl.col("dyad").is_in(there["dyad"].unique().to_list())).drop_nulls()
     if names and whole.height < 3:
         raise DataError(
@@ -146,7 +164,8 @@ def outcome_frame(
     return rows.join(centred, on="dyad", how="left", maintain_order="left")
 
 
-def _fit(number: int, spec: ModelSpec, frame: pl.DataFrame, method: str, plan: AnalysisPlan) -> Fit:
+def fit_model(number: int, spec: ModelSpec, frame: pl.DataFrame, method: str, plan: AnalysisPlan) -> Fit:
+    """Fit one of the plan's models; the number is in the message of a `FitError`."""
     of_dyad = [t for t in spec.fixed if t and all(v.column != "time" for v in t)]
     dyads = frame.drop_nulls([c for c in spec.columns if c in frame.columns])["dyad"].n_unique()
     if dyads <= len(of_dyad) + 1:
@@ -193,7 +212,9 @@ def time_shapes(models: OutcomeModels, plan: AnalysisPlan) -> pl.DataFrame:
 
 
 def model_tables(models: OutcomeModels, plan: AnalysisPlan) -> dict[str, pl.DataFrame]:
-    """Full-precision tables: ``fixed_effects, random_effects, criteria, criteria_common, collinearity, condition``.
+    """Full-precision tables: those below, all of the dyads that have the predictors (listwise).
+
+    ``fixed_effects, random_effects, criteria, criteria_common, collinearity, condition, left_out``.
 
     With therapists in question also ``level_test``.
     """
@@ -201,17 +222,40 @@ def model_tables(models: OutcomeModels, plan: AnalysisPlan) -> dict[str, pl.Data
     vif, condition = _collinearity(models)
     asked = {} if models.levels.asked == 2 else {"level_test": level_table(models.levels)}
     return {
-        "fixed_effects": _stacked([(n, coefficients(f, df=plan.models.df)) for n, f in numbered]),
-        "random_effects": _stacked([(n, variance_components(f)) for n, f in numbered]),
+        "fixed_effects": stacked([(n, coefficients(f, df=plan.models.df)) for n, f in numbered]),
+        "random_effects": stacked([(n, variance_components(f)) for n, f in numbered]),
         "criteria": _criteria(models.numbers, models.fits, plan),
         "criteria_common": _criteria(models.numbers, models.common, plan),
         "collinearity": vif,
         "condition": condition,
+        "left_out": left_out(models),
         **asked,
     }
 
 
-def _stacked(tables: list[tuple[int, pl.DataFrame]]) -> pl.DataFrame:
+def left_out(models: OutcomeModels) -> pl.DataFrame:
+    """Which dyads with an outcome a model leaves out, because they lack one of its predictors.
+
+    Returns
+    -------
+    ``model, predictor, n_dyads, n_rows``: one row per model that leaves out any, where the predictor is null, and one
+    per predictor that is missing; a dyad may lack several.
+    """
+    rows = placed_rows(models.frame)
+    found: list[dict[str, object]] = []
+    for number, fitted in zip(models.numbers, models.fits, strict=True):
+        needed = predictors([fitted.spec])
+        lacking = rows.filter(pl.any_horizontal(pl.col(needed).is_null())) if needed else rows.clear()
+        for name in [None, *needed] if lacking.height else []:
+            these = lacking if name is None else lacking.filter(pl.col(name).is_null())
+            if these.height:
+                counts = {"n_dyads": these["dyad"].n_unique(), "n_rows": these.height}
+                found.append({"model": number, "predictor": name, **counts})
+    return pl.DataFrame(found, schema=LEFT_OUT)
+
+
+def stacked(tables: list[tuple[int, pl.DataFrame]]) -> pl.DataFrame:
+    """Tables of several models as one, with the model's number first."""
     return pl.concat([table.select(pl.lit(number).alias("model"), pl.all()) for number, table in tables])
 
 
@@ -227,8 +271,8 @@ def _criteria(numbers: Sequence[int], fits: Sequence[Fit], plan: AnalysisPlan) -
         for number, fitted in zip(numbers, fits, strict=True)
     ]
     order = ("model", "convention", "method", "criterion", "aic", "aicc", "caic", "bic")
-    stacked: pl.DataFrame = pl.concat(parts)
-    return stacked.select(*order, "n_parameters", "n", "n_rows", "n_dyads", "n_therapists")
+    criteria: pl.DataFrame = pl.concat(parts)
+    return criteria.select(*order, "n_parameters", "n", "n_rows", "n_dyads", "n_therapists")
 
 
 def _therapists(fitted: Fit) -> int | None:

@@ -16,6 +16,7 @@ from dyadline.plan.analysis import AnalysisPlan
 from dyadline.scoring.score import Scoring
 from dyadline.studies.levels import DECIDED_ON, Levels
 from dyadline.studies.outcome import OutcomeModels
+from dyadline.words import counted, listed
 
 LOW_RELIABILITY = 0.70
 HIGH_VIF = 5.0
@@ -34,6 +35,7 @@ def traps(
         *_synthetic(plan),
         *_baseline(plan),
         *_same_sessions(dataset, scoring, plan),
+        *_listwise(models, tables, plan),
         *_shift(scoring),
         *_transform(scoring, plan),
         *_reliability(scoring),
@@ -89,6 +91,29 @@ def _same_sessions(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan) -> It
             "together, not which comes first.",
             way_out="Set rating_window to the earlier and outcome_window to the later sessions to separate them.",
         )
+
+
+def _listwise(models: OutcomeModels, tables: Mapping[str, pl.DataFrame], plan: AnalysisPlan) -> Iterator[Finding]:
+    left_out = tables["left_out"]
+    if left_out.is_empty() or plan.models.missing_predictors != "listwise":
+        return
+    sentences = []
+    for (number,), group in left_out.group_by("model", maintain_order=True):
+        lacking = [f"{name} {n}" for name, n in group.drop_nulls("predictor").select("predictor", "n_dyads").rows()]
+        first, total = group.row(0, named=True), len(_with_outcome(models))
+        sentences.append(
+            f"Model {number} leaves out {first['n_dyads']} of {counted(total, 'dyad')} with an outcome "
+            f"({counted(first['n_rows'], 'outcome value')}), because they lack a predictor ({', '.join(lacking)})."
+        )
+    can_be = [name for name in ("baseline", *plan.columns.covariates) if name in set(left_out["predictor"])]
+    yield Finding(
+        code="listwise-deletion",
+        level="warning" if can_be else "note",
+        words=f"{' '.join(sentences)} What the dyads that are left say is biased if those that are not differ.",
+        way_out=f'missing_predictors = "impute" in [models] imputes {listed(can_be)}; scores are never imputed.'
+        if can_be
+        else "Scores are never imputed: they need ratings of both.",
+    )
 
 
 def _shift(scoring: Scoring) -> Iterator[Finding]:
