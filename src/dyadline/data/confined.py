@@ -34,6 +34,9 @@ SECONDS, SECONDS_VARIABLE = 120.0, "DYADLINE_READ_SECONDS"
 BYTES_PER_SECOND = 2e6
 """A larger file may take as long as this rate needs."""
 
+CHILD = ("-P", "-m", "dyadline.data.child")
+"""Without -P a file polars.py in the working folder would be imported instead of the library."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -109,8 +112,7 @@ def parsed(request: Request) -> Table:
     late = Event()
     try:
         process = subprocess.Popen(
-            # Without -P a file polars.py in the working folder would be imported instead of the library.
-            [sys.executable, "-P", "-m", "dyadline.data.child"],
+            [sys.executable, *CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a traceback could show data

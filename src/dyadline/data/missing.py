@@ -75,10 +75,10 @@ def _rules(table: Table, section: MissingSection) -> dict[str, Declared]:
             )
         rule = declared(codes, where=f"missing.by_column.{pattern}")
         for name in fitting:
-            # A column's own name says more than any pattern.
-            own[name] = rule if pattern == name or name not in own else _joined(own[name], rule)
-    for pattern in set(section.by_column) & set(names):
-        own[pattern] = declared(section.by_column[pattern], where=f"missing.by_column.{pattern}")
+            own[name] = _joined(own.get(name, Declared()), rule)
+    # A column's own name says more than any pattern.
+    exact = {name: section.by_column[name] for name in names if name in section.by_column}
+    own |= {name: declared(codes, where=f"missing.by_column.{name}") for name, codes in exact.items()}
     everywhere = declared(section.codes, where="missing.codes")
     of_file = table.declared if section.declared else {}
     return {name: _joined(own.get(name, of_file.get(name, Declared())), everywhere) for name in names}

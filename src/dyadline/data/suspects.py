@@ -75,7 +75,7 @@ def _counts(column: pl.Series, values: list[float | str]) -> Iterator[tuple[floa
     if not wanted:
         return
     comparable = column if text else column.cast(pl.Float64)
-    there = comparable.filter(comparable.is_in(pl.Series(wanted, dtype=comparable.dtype)))
+    there = comparable.filter(comparable.is_in(wanted))
     yield from there.value_counts(sort=True).iter_rows()
 
 
