@@ -116,8 +116,9 @@ def is_declared(column: pl.Series, rule: Declared) -> pl.Series:
     if not (rule.codes or rule.ranges) or not (column.dtype.is_numeric() or column.dtype == pl.String):
         return nothing
     is_text = column.dtype == pl.String
-    number = pl.Series.cast(column, pl.Float64, strict=False)
+    number = (column.str.strip_chars() if is_text else column).cast(pl.Float64, strict=False)
     gone = nothing
+    # A text counts among numbers if it is one; among texts it is looked for as it is written.
     codes = [float(code) for code in rule.codes if not isinstance(code, str) or (not is_text and _is_number(code))]
     if codes:
         gone |= number.is_in(codes).fill_null(False)
