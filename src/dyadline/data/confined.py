@@ -112,7 +112,7 @@ def parsed(request: Request) -> Table:
     late = Event()
     try:
         process = subprocess.Popen(
-            [sys.executable, *CHILD],
+            [sys.executable or "python", *CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a traceback could show data
@@ -149,8 +149,8 @@ def parsed(request: Request) -> Table:
 
 def _environment() -> dict[str, str]:
     """Ours, with the places where this process finds its modules and one thread for linear algebra."""
-    places = os.pathsep.join(place for place in sys.path if place)
-    return {**os.environ, "PYTHONPATH": places, "OPENBLAS_NUM_THREADS": "1"}
+    places = [place for place in sys.path if place] + [str(Path(__file__).parents[2])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "OPENBLAS_NUM_THREADS": "1"}
 
 
 def _answer(stream: IO[bytes]) -> Table | None:
