@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,15 +12,15 @@ from hypothesis import strategies as st
 
 from dyadline.data import delimited
 from dyadline.data.delimited import read_delimited
-from dyadline.data.read import read_frame
-from dyadline.errors import DataError, DyadlineError
+from dyadline.data.read import read_frame, read_table
+from dyadline.errors import DataError, DyadlineError, PlanError
 
 PLAIN = b"id,session,wai,note\nA,1,4.5,good\nB,2,,NA\nC,3,6,\n"
 EXPECTED = {"id": ["A", "B", "C"], "session": [1, 2, 3], "wai": [4.5, None, 6.0], "note": ["good", None, None]}
 
 
-def text(data: bytes) -> dict[str, list[object]]:
-    return read_delimited(data, "x.csv").frame.to_dict(as_series=False)
+def text(data: bytes, **options: Any) -> dict[str, list[object]]:
+    return read_delimited(data, "x.csv", **options).frame.to_dict(as_series=False)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,49 @@ def text(data: bytes) -> dict[str, list[object]]:
 )
 def test_the_same_table_in_every_dress(data: bytes) -> None:
     assert text(data) == EXPECTED
+
+
+def findings(data: bytes, **options: Any) -> dict[str, str]:
+    return {finding.code: finding.words for finding in read_delimited(data, "x.csv", **options).findings}
+
+
+def test_what_was_recognised_is_said() -> None:
+    assert findings(PLAIN) == {}
+    data = "id;wai;bdi\n1;4,5;12,25\n2;;3\n3;6,5;Größe\n".encode("cp1252")
+    assert findings(data) == {
+        "encoding": "'x.csv' is not UTF-8 and was read as Windows-1252; its first character that is not a plain one is "
+        "in line 4.",
+        "delimiter": "The columns of 'x.csv' are separated by the semicolon.",
+        "decimal-comma": "The comma was read as decimal mark in 1 column: 'wai'.",
+    }
+    assert read_delimited(data, "x.csv").frame["bdi"].to_list() == ["12,25", "3", "Größe"]
+    assert findings(data, encoding="latin-1", delimiter=";", decimal=",") == {}
+
+
+def test_the_user_s_word_counts_more_than_what_is_recognised() -> None:
+    assert text(b"a,b;c\n1,2;3\n", delimiter=";") == {"a,b": [1.2], "c": [3]}
+    russian = "имя,a\nда,1\n".encode("cp1251")
+    assert read_delimited(russian, "x.csv", encoding="cp1251").frame.rows() == [("да", 1)]
+    assert read_delimited(b"a;b\n1,5;1.234\n", "x.csv", decimal=",").frame.rows() == [(1.5, "1.234")]
+    assert read_delimited(b"a;b\n1,5;2\n", "x.csv", decimal=".").frame.rows() == [("1,5", 2)]
+    assert read_delimited(b'a,b\n"1,5",2\n', "x.csv", decimal=",").frame.rows() == [(1.5, 2)]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"delimiter": ""}, "'' cannot separate columns"),
+        ({"delimiter": "ab"}, "'ab' cannot separate columns"),
+        ({"delimiter": '"'}, "cannot separate columns"),
+        ({"encoding": "klingon"}, "There is no encoding 'klingon'"),
+        ({"encoding": "zip"}, "There is no encoding 'zip'"),
+        ({"decimal": "'"}, "The decimal mark is"),
+    ],
+)
+def test_options_that_make_no_sense(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    (tmp_path / "x.csv").write_bytes(PLAIN)
+    with pytest.raises(PlanError, match=words):
+        read_table(tmp_path / "x.csv", **options)
 
 
 def test_types_are_inferred_over_the_whole_file() -> None:

@@ -34,6 +34,9 @@ SECONDS, SECONDS_VARIABLE = 120.0, "DYADLINE_READ_SECONDS"
 BYTES_PER_SECOND = 2e6
 """A larger file may take as long as this rate needs."""
 
+CHILD = ("-P", "-m", "dyadline.data.child")
+"""Without -P a file polars.py in the working folder would be imported instead of the library."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -109,8 +112,7 @@ def parsed(request: Request) -> Table:
     late = Event()
     try:
         process = subprocess.Popen(
-            # Without -P a file polars.py in the working folder would be imported instead of the library.
-            [sys.executable, "-P", "-m", "dyadline.data.child"],
+            [sys.executable or "python", *CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a traceback could show data
@@ -147,8 +149,8 @@ def parsed(request: Request) -> Table:
 
 def _environment() -> dict[str, str]:
     """Ours, with the places where this process finds its modules and one thread for linear algebra."""
-    places = os.pathsep.join(place for place in sys.path if place)
-    return {**os.environ, "PYTHONPATH": places, "OPENBLAS_NUM_THREADS": "1"}
+    places = [place for place in sys.path if place] + [str(Path(__file__).parents[2])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "OPENBLAS_NUM_THREADS": "1"}
 
 
 def _answer(stream: IO[bytes]) -> Table | None:

@@ -171,7 +171,10 @@ def _check_fields(
     if quoted is not None:
         marks &= ~quoted
     stops = ends if ends[-1] == len(content) - 1 else np.append(ends, len(content))
-    fields = np.add.reduceat(marks, stops[:-1], dtype=np.int64) + 1 if len(stops) > 1 else np.zeros(0, int)
+    # The narrowest sums are the quickest by far; a row with 65,536 fields too many is refused by the parser.
+    narrow = np.uint16 if n_columns < 2**15 else np.int64
+    each = np.add.reduceat(marks.view(np.uint8), stops[:-1], dtype=narrow) if len(stops) > 1 else np.zeros(0)
+    fields = each.astype(np.int64) + 1
     ragged = np.flatnonzero((fields != n_columns) & (np.diff(stops) > 1))
     if not len(ragged):
         return

@@ -75,10 +75,10 @@ def _rules(table: Table, section: MissingSection) -> dict[str, Declared]:
             )
         rule = declared(codes, where=f"missing.by_column.{pattern}")
         for name in fitting:
-            # A column's own name says more than any pattern.
-            own[name] = rule if pattern == name or name not in own else _joined(own[name], rule)
-    for pattern in set(section.by_column) & set(names):
-        own[pattern] = declared(section.by_column[pattern], where=f"missing.by_column.{pattern}")
+            own[name] = _joined(own.get(name, Declared()), rule)
+    # A column's own name says more than any pattern.
+    exact = {name: section.by_column[name] for name in names if name in section.by_column}
+    own |= {name: declared(codes, where=f"missing.by_column.{name}") for name, codes in exact.items()}
     everywhere = declared(section.codes, where="missing.codes")
     of_file = table.declared if section.declared else {}
     return {name: _joined(own.get(name, of_file.get(name, Declared())), everywhere) for name in names}
@@ -116,8 +116,9 @@ def is_declared(column: pl.Series, rule: Declared) -> pl.Series:
     if not (rule.codes or rule.ranges) or not (column.dtype.is_numeric() or column.dtype == pl.String):
         return nothing
     is_text = column.dtype == pl.String
-    number = pl.Series.cast(column, pl.Float64, strict=False)
+    number = (column.str.strip_chars() if is_text else column).cast(pl.Float64, strict=False)
     gone = nothing
+    # A text counts among numbers if it is one; among texts it is looked for as it is written.
     codes = [float(code) for code in rule.codes if not isinstance(code, str) or (not is_text and _is_number(code))]
     if codes:
         gone |= number.is_in(codes).fill_null(False)

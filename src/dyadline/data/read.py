@@ -65,6 +65,8 @@ def read_table(
             where="data.delimiter",
             way_out='Name one character, such as ";", or leave it out: it is recognised',
         )
+    if decimal not in (None, ".", ","):
+        raise PlanError(f'The decimal mark is "." or ",", not {decimal!r}', where="data.decimal")
     memory, seconds = limits(size)
     return parsed(
         Request(

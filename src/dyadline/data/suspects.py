@@ -71,55 +71,38 @@ def says_missing(label: str) -> bool:
 def _counts(column: pl.Series, values: list[float | str]) -> Iterator[tuple[float | str, int]]:
     """Those of the values that are in the column, and how often."""
     text = column.dtype == pl.String
-    wanted = [value for value in values if isinstance(value, str) == text]
+    wanted = [value if isinstance(value, str) else float(value) for value in values if isinstance(value, str) == text]
     if not wanted:
         return
     comparable = column if text else column.cast(pl.Float64)
-    there = comparable.filter(comparable.is_in(pl.Series(wanted, dtype=comparable.dtype)))
+    there = comparable.filter(comparable.is_in(wanted))
     yield from there.value_counts(sort=True).iter_rows()
 
 
 def _far_values(column: pl.Series, labels: Mapping[float | str, str]) -> Iterator[tuple[float, int]]:
     numbers = column.cast(pl.Float64).drop_nulls()
-    is_code = numbers.is_in(CODES)
-    if not is_code.any():
+    if not numbers.is_in(CODES).any():
         return
-    meant = [float(value) for value, label in labels.items() if not isinstance(value, str) and not says_missing(label)]
     told = {float(value) for value in labels if not isinstance(value, str)}
-    # Two labels at least, such as those of the ends, make a range; otherwise the other values do.
+    meant = [float(value) for value in told if not says_missing(labels[value])]
+    candidates = sorted(set(numbers.filter(numbers.is_in(CODES)).to_list()) - told)
+    # Two labels, such as those of the ends, make a range; without them a 7 is the highest answer more often than not.
     by_labels = len(meant) > 1
-    candidates = sorted(set(numbers.filter(is_code).to_list()) - told)
+    candidates = candidates if by_labels else [code for code in candidates if code != 7]
     others = numbers.filter(~numbers.is_in(candidates))
-    if not by_labels:
-        candidates, others = _outermost(numbers, candidates)
-    low, high = (min(meant), max(meant)) if by_labels else (_least(others), _greatest(others))
+    if not len(others):
+        return
+    low, high = float(others.min()), float(others.max())  # type: ignore[arg-type]
+    gap = high - low
+    if by_labels:
+        if low < min(meant) or high > max(meant):  # the labels do not cover the answers
+            return
+        low, high, gap = min(meant), max(meant), 0.0
     if not low < high or high - low > WIDEST:
         return
-    gap = 0.0 if by_labels else high - low
     for code in candidates:
-        if (code > high + gap or code < low - gap) and not (by_labels and _usual(others, code, high, low)):
+        if code > high + gap or code < low - gap:
             yield code, int((numbers == code).sum())
-
-
-def _outermost(numbers: pl.Series, candidates: list[float]) -> tuple[list[float], pl.Series]:
-    """Candidates outside the range of all that is no candidate; those inside are ordinary values."""
-    others = numbers.filter(~numbers.is_in(candidates))
-    low, high = _least(others), _greatest(others)
-    outside = [code for code in candidates if not low <= code <= high]
-    return outside, others
-
-
-def _usual(others: pl.Series, code: float, high: float, low: float) -> bool:
-    """Whether further values lie beyond the labelled range, so that it is no range of all answers."""
-    return bool(((others > high) | (others < low)).any())
-
-
-def _least(numbers: pl.Series) -> float:
-    return float(numbers.min()) if len(numbers) else 0.0  # type: ignore[arg-type]
-
-
-def _greatest(numbers: pl.Series) -> float:
-    return float(numbers.max()) if len(numbers) else 0.0  # type: ignore[arg-type]
 
 
 def _places(columns: Mapping[str, int]) -> str:
