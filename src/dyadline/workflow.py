@@ -14,6 +14,7 @@ from dyadline.data.dyads import join_dyads
 from dyadline.data.findings import findings_table
 from dyadline.data.frames import as_kind, frame_kind, polars_frame
 from dyadline.data.missing import apply_missing
+from dyadline.data.patterns import measured_columns
 from dyadline.data.read import read_table
 from dyadline.data.recognise import Recognised
 from dyadline.data.shape import reshape
@@ -45,7 +46,8 @@ def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
     if plan.dyads is not None:
         dyads = read_table(plan.folder / plan.dyads.file, sheet=plan.dyads.sheet)
         table = join_dyads(table, dyads, plan)
-    long = reshape(apply_missing(table, plan.missing), plan)
+    measured = measured_columns(plan, table.frame.columns, source=table.source)
+    long = reshape(apply_missing(table, plan.missing, measured=measured), plan)
     scored = score_measures(long.frame, long.row, long.items, plan.columns.measures, plan.folder, long.names)
     dataset = make_dataset(
         scored.frame,

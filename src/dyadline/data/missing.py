@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _RANGE = re.compile(rf"\s*(lowest|{_NUMBER})\s+to\s+(highest|{_NUMBER})\s*", re.IGNORECASE)
 
 
-def apply_missing(table: Table, section: MissingSection) -> Table:
+def apply_missing(table: Table, section: MissingSection, *, measured: Sequence[str] | None = None) -> Table:
     """The table without the values that stand for missing ones; findings say which, and which others may.
 
     Parameters
@@ -36,6 +36,9 @@ def apply_missing(table: Table, section: MissingSection) -> Table:
     section
         Which values stand for missing ones. A code that is a number is looked for among numbers and among texts that
         are numbers, one that is a text among texts; columns of dates have no codes.
+    measured
+        Columns with measurements, all unless given: only there ``codes`` counts and further codes are suspected, so
+        that dyad 99 stays dyad 99.
 
     Raises
     ------
@@ -46,7 +49,8 @@ def apply_missing(table: Table, section: MissingSection) -> Table:
     """
     from dyadline.data.suspects import suspects
 
-    rules = _rules(table, section)
+    measured = table.frame.columns if measured is None else measured
+    rules = _rules(table, section, measured)
     columns = []
     counts: dict[float | str, dict[str, int]] = defaultdict(dict)
     for column in table.frame:
@@ -58,10 +62,10 @@ def apply_missing(table: Table, section: MissingSection) -> Table:
         columns.append(column)
     cleaned = replace(table, frame=pl.DataFrame(columns))
     taken = [_taken(table, counts)] if counts else []
-    return replace(cleaned, findings=(*table.findings, *taken, *suspects(cleaned)))
+    return replace(cleaned, findings=(*table.findings, *taken, *suspects(cleaned, measured)))
 
 
-def _rules(table: Table, section: MissingSection) -> dict[str, Declared]:
+def _rules(table: Table, section: MissingSection, measured: Sequence[str]) -> dict[str, Declared]:
     """What is missing in each column."""
     names = table.frame.columns
     own: dict[str, Declared] = {}
@@ -81,7 +85,8 @@ def _rules(table: Table, section: MissingSection) -> dict[str, Declared]:
     own |= {name: declared(codes, where=f"missing.by_column.{name}") for name, codes in exact.items()}
     everywhere = declared(section.codes, where="missing.codes")
     of_file = table.declared if section.declared else {}
-    return {name: _joined(own.get(name, of_file.get(name, Declared())), everywhere) for name in names}
+    rules = {name: own.get(name, of_file.get(name, Declared())) for name in names}
+    return rules | {name: _joined(rules[name], everywhere) for name in measured}
 
 
 def _joined(one: Declared, other: Declared) -> Declared:

@@ -155,6 +155,13 @@ def find_columns(plan: AnalysisPlan, columns: Sequence[str], *, source: str) -> 
     return found
 
 
+def measured_columns(plan: AnalysisPlan, columns: Sequence[str], *, source: str) -> list[str]:
+    """Columns of the file that hold ratings, outcomes, answers or covariates; errors as in `find_columns`."""
+    found = find_columns(plan, columns, source=source)
+    measured = (*REPEATED, "baseline", *plan.columns.covariates)
+    return list(dict.fromkeys(c for asked, places in found if asked.role in measured for c in places.values()))
+
+
 def _has_place(name: str) -> bool:
     return TIME in name or ITEM in name
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -32,13 +32,15 @@ _WORDS = re.compile(
 )
 
 
-def suspects(table: Table) -> tuple[Finding, ...]:
+def suspects(table: Table, measured: Sequence[str] | None = None) -> tuple[Finding, ...]:
     """A warning for each value that may stand for a missing one and is not taken as such.
 
     Parameters
     ----------
     table
         After the codes that are known have become missing.
+    measured
+        Columns to look at; all unless given.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def suspects(table: Table) -> tuple[Finding, ...]:
     """
     labelled: dict[float | str, dict[str, int]] = defaultdict(dict)
     unusual: dict[float | str, dict[str, int]] = defaultdict(dict)
-    for column in table.frame:
+    for column in table.frame if measured is None else table.frame.select(measured):
         if not (column.dtype.is_numeric() or column.dtype == pl.String):
             continue
         told = [value for value, label in table.value_labels.get(column.name, {}).items() if says_missing(label)]
