@@ -90,11 +90,10 @@ def _same_throughout(dyads: pl.DataFrame, role: str, names: Mapping[str, str]) -
     same = long.filter(pl.col(f"{role} min") == pl.col(f"{role} max"))
     if same.height:
         share = same.height / long.height
-        who = RATERS[role][:-1] if same.height == 1 else RATERS[role]
         yield Finding(
             code="same-rating-throughout",
             level="warning" if share > MANY else "note",
-            words=f"{same.height:,} of {long.height:,} {who} with at least {LONG} ratings ({share:.0%}) "
+            words=f"{same.height:,} of {long.height:,} {RATERS[role]} with at least {LONG} ratings ({share:.0%}) "
             f"{'gives' if same.height == 1 else 'give'} the same rating every time.",
             way_out="Look at their forms: the same answer throughout may mean that nobody read the questions",
             column=names[role],

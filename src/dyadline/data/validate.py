@@ -49,7 +49,7 @@ def rows_without(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[tuple[i
             )
             way_out = "Fill it in, or delete the rows"
             errors.append(error(f"row-without-{role}", words, way_out, column=names[role], rows=used))
-        left_out.update(lacking["row"].to_list())
+        left_out.update(set(lacking["row"].to_list()).difference(used))
     return tuple(sorted(left_out)), errors
 
 
