@@ -16,7 +16,7 @@ from dyadline.data.roles import DATE, LABELS, OCCASION, PLACE, checked_columns, 
 from dyadline.data.summary import CODE, by_dyad, in_order, marked
 from dyadline.errors import DataError, DataErrors, Finding
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.words import counted
+from dyadline.words import counted, quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +132,10 @@ def make_dataset(
         found.append(renamed)
         dyads = by_dyad(table, constant)
     rows = table.filter(pl.col("time").is_not_null()) if table["time"].null_count() else table
-    if not rows.height:
-        raise DataError(f"No row of {source!r} has a dyad and a time", way_out="Check the columns that the plan names")
     found += errors
+    if not rows.height:
+        words, way_out = f"No row of {quoted(source)} has a dyad and a time", "Check the columns that the plan names"
+        raise DataErrors(found if errors else (*found, validate.error("no-occasions", words, way_out)), source)
     found += validate.changes_within_dyads(table, dyads, {role: names[role] for role in own})
     dyads = dyads.filter(pl.col("rows") > 0)
     found += validate.doubled_times(rows, names)
@@ -211,7 +212,7 @@ def _told_apart(
     return apart, Finding(
         code="labels-repeat-across-therapists",
         level="warning",
-        words=f"{repeated} of {dyads.height} labels in {names['dyad']!r} occur under more than one therapist; "
+        words=f"{repeated} of {dyads.height} labels in {quoted(names['dyad'])} occur under more than one therapist; "
         f"they are read as numbered anew for each therapist, which makes {apart['dyad'].n_unique()} dyads.",
         way_out="If a label means the same patient everywhere, correct the therapist column.",
         column=names["dyad"],
