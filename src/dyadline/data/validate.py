@@ -116,9 +116,9 @@ def changes_within_dyads(
         first, other = own.row(0, named=True), own.filter(pl.col(role) != own[role][0]).row(0, named=True)
         rows = tuple(own["row"].to_list())
         words = (
-            f"The column {quoted(column)} ({role_words(role)}) changes within {counted(varying.height, 'dyad')}: the first "
-            f"one has {_value(first[role])} in row {first['row']} and {_value(other[role])} in row {other['row']} "
-            f"({rows_listed(rows)})"
+            f"The column {quoted(column)} ({role_words(role)}) changes within {counted(varying.height, 'dyad')}: "
+            f"the first one has {_value(first[role])} in row {first['row']} and "
+            f"{_value(other[role])} in row {other['row']} ({rows_listed(rows)})"
         )
         way_out = _CONSTANT_OUT.get(role, "Give each dyad one value, or leave the covariate out")
         if level == "warning":
