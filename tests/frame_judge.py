@@ -49,7 +49,7 @@ def judge(seed: int) -> Judgement:
             outcome = f"result ({stage})"
         except DyadlineError as error:
             bad = _message(error)
-            code = error.findings[0].code if isinstance(error, DataErrors) else ""
+            code = error.errors[0].code if isinstance(error, DataErrors) else ""
             outcome = f"refused ({stage}): {type(error).__name__} {code}".rstrip()
         except BaseException as error:  # a panic of polars is no Exception
             if isinstance(error, KeyboardInterrupt | SystemExit):
