@@ -113,6 +113,12 @@ def test_dates_that_cannot_be(clinic: pl.DataFrame) -> None:
     assert noticed(clinic.with_columns(put("day", TODAY, 5))) == {}
 
 
+def test_a_row_without_time_may_have_a_date(clinic: pl.DataFrame) -> None:
+    bare = pl.DataFrame({"id": ["d1"], "day": [dt.date(2124, 1, 1)]})
+    found = noticed(pl.concat([clinic, bare], how="diagonal"))
+    assert (found["impossible-dates"].rows, found["impossible-dates"].time) == ((31,), "")
+
+
 def test_dates_as_text_are_read_or_named(clinic: pl.DataFrame) -> None:
     text = clinic.with_columns(pl.col("day").dt.to_string())
     assert noticed(text) == {}
@@ -262,6 +268,14 @@ def test_text_in_several_columns_is_found_at_once(clinic: pl.DataFrame) -> None:
         "Correct the values, and leave the field empty where one is missing."
     )
     assert str(pickle.loads(pickle.dumps(said))) == str(said)
+
+
+def test_a_long_list_of_errors_is_cut(clinic: pl.DataFrame) -> None:
+    names = [f"x{n}" for n in range(25)]
+    said = errors(clinic.with_columns(pl.lit("a").alias(name) for name in names), plan(covariates=names))
+    assert len(said.errors) == 25
+    lines = str(said).splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (22, "sessions.csv has 25 mistakes:", "  and 5 more")
 
 
 def test_everything_that_does_not_fit_together_is_found_at_once(clinic: pl.DataFrame) -> None:

@@ -113,7 +113,7 @@ def _finding(code: str, words: str, way_out: str, column: str, there: pl.DataFra
         way_out=way_out,
         column=column,
         dyad=dyads_listed(there["dyad"].unique(maintain_order=True)),
-        time=f"{there['time'][0]:g}" if there.height == 1 else "",
+        time=f"{there['time'][0]:g}" if there.height == 1 and there["time"].count() else "",
         rows=tuple(there["row"].to_list()),
     )
 
