@@ -154,15 +154,10 @@ def make_dataset(
                                            maintain_order="left")  # fmt: skip
     origin = _origin(rows, plan)
     labels = [label for label in LABELS if label in names]
+    t = ((pl.col("time") - origin) / plan.time.scale).alias("t")
+    day = [pl.col(DATE).alias("date")] if DATE in checked else []
     return Dataset(
-        rows=rows.select(
-            "row",
-            *labels,
-            "time",
-            *OCCASION,
-            t=(pl.col("time") - origin) / plan.time.scale,
-            **({"date": pl.col(DATE)} if DATE in checked else {}),
-        ).select("row", *labels, "time", "t", pl.exclude("row", *labels, "time", "t")),
+        rows=rows.select("row", *labels, "time", t, *OCCASION, *day),
         dyads=of_dyads.select(*labels, "baseline", *plan.columns.covariates),
         names=names,
         origin=origin,
@@ -170,11 +165,12 @@ def make_dataset(
         n_rows_read=n_rows_read,
         source=source,
         answers={role: given[rows[PLACE]] for role, given in (answers or {}).items()},
-        endings=dyads.select("dyad", **{_key(role): pl.col(f"{role} max") for role in checked if role != DATE}),
+        endings=dyads.select("dyad", *(pl.col(f"{role} max").alias(_key(role)) for role in checked if role != DATE)),
     )
 
 
 def _key(role: str) -> str:
+    """A role's name in the plan."""
     return role.removeprefix("[checks] ")
 
 
