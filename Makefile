@@ -23,9 +23,10 @@ check: $(VENV)/.ready-dev
 unit: $(VENV)/.ready-dev
 	$(BIN)/pytest
 
-certify: $(VENV)/.ready-dev                ## 1,000 studies, 10,000 random designs, coverage, 200 seeds of each twin
+certify: $(VENV)/.ready-dev                ## 1,000 studies, 10,000 random designs and frames, coverage, 200 seeds of each twin
 	$(BIN)/python benchmarks/certify_optimum.py
 	$(BIN)/python benchmarks/certify_designs.py
+	$(BIN)/python benchmarks/certify_frames.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/recovery.py
 

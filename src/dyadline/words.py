@@ -25,6 +25,10 @@ SHOWN = 3
 """Rows that a sentence names before it counts the others."""
 
 
+LONGEST = 60
+"""Characters of a name that a sentence shows."""
+
+
 def listed(parts: Sequence[str], *, total: int | None = None) -> str:
     """`a`, `a and b`, `a, b and c`, or `a, b, c and 4 more` where the total is larger than the list."""
     more = (len(parts) if total is None else total) - len(parts)
@@ -55,10 +59,15 @@ def shown(value: object) -> str:
     return repr(text if len(text) <= 24 else text[:23] + "…")
 
 
+def quoted(name: str) -> str:
+    """A column's or file's name in quotes, cut to a length that fits a sentence."""
+    return repr(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")
+
+
 def nearest(names: Iterable[str], known: Sequence[str], *, taken: Collection[str] = ()) -> str:
     """Advice on names that are not there: the nearest known ones that are not taken, else what there is."""
-    free = [name for name in known if name not in taken]
+    free = [name for name in known if name not in taken and len(name) <= LONGEST]
     advice = " ".join(filter(None, (did_you_mean(name, free) for name in names)))
     if advice or not known:
         return advice
-    return f"There are {listed([repr(name) for name in known[:12]], total=len(known))}"
+    return f"There are {listed([quoted(name) for name in known[:12]], total=len(known))}"

@@ -11,7 +11,7 @@ from dyadline.data.summary import CODE
 from dyadline.data.validate import dyads_listed
 from dyadline.errors import Finding
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.words import counted
+from dyadline.words import counted, quoted
 
 USUAL_STEP = 0.8
 """Share of the steps from occasion to occasion that have to be the same for a longer one to be a gap."""
@@ -52,7 +52,7 @@ def coverage(
     if "therapist" in names:
         yield from _therapists(own, names["therapist"], plan)
     for covariate in plan.columns.covariates:
-        lacks = f"no value of {covariate!r}"
+        lacks = f"no value of {quoted(covariate)}"
         yield from _lacking(own, pl.col(covariate).is_null(), "no-covariate", lacks, "in Model 1 only", covariate)
     no_change = "no change over time can be seen in them"
     yield from _lacking(

@@ -16,7 +16,7 @@ from dyadline.data.roles import DATE, LABELS, OCCASION, PLACE, checked_columns, 
 from dyadline.data.summary import CODE, by_dyad, in_order, marked
 from dyadline.errors import DataError, DataErrors, Finding
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.words import counted
+from dyadline.words import counted, quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +132,10 @@ def make_dataset(
         found.append(renamed)
         dyads = by_dyad(table, constant)
     rows = table.filter(pl.col("time").is_not_null()) if table["time"].null_count() else table
-    if not rows.height:
-        raise DataError(f"No row of {source!r} has a dyad and a time", way_out="Check the columns that the plan names")
     found += errors
+    if not rows.height:
+        words, way_out = f"No row of {quoted(source)} has a dyad and a time", "Check the columns that the plan names"
+        raise DataErrors(found if errors else (*found, validate.error("no-occasions", words, way_out)), source)
     found += validate.changes_within_dyads(table, dyads, {role: names[role] for role in own})
     dyads = dyads.filter(pl.col("rows") > 0)
     found += validate.doubled_times(rows, names)
@@ -153,15 +154,10 @@ def make_dataset(
                                            maintain_order="left")  # fmt: skip
     origin = _origin(rows, plan)
     labels = [label for label in LABELS if label in names]
+    t = ((pl.col("time") - origin) / plan.time.scale).alias("t")
+    day = [pl.col(DATE).alias("date")] if DATE in checked else []
     return Dataset(
-        rows=rows.select(
-            "row",
-            *labels,
-            "time",
-            *OCCASION,
-            t=(pl.col("time") - origin) / plan.time.scale,
-            **({"date": pl.col(DATE)} if DATE in checked else {}),
-        ).select("row", *labels, "time", "t", pl.exclude("row", *labels, "time", "t")),
+        rows=rows.select("row", *labels, "time", t, *OCCASION, *day),
         dyads=of_dyads.select(*labels, "baseline", *plan.columns.covariates),
         names=names,
         origin=origin,
@@ -169,11 +165,12 @@ def make_dataset(
         n_rows_read=n_rows_read,
         source=source,
         answers={role: given[rows[PLACE]] for role, given in (answers or {}).items()},
-        endings=dyads.select("dyad", **{_key(role): pl.col(f"{role} max") for role in checked if role != DATE}),
+        endings=dyads.select("dyad", *(pl.col(f"{role} max").alias(_key(role)) for role in checked if role != DATE)),
     )
 
 
 def _key(role: str) -> str:
+    """A role's name in the plan."""
     return role.removeprefix("[checks] ")
 
 
@@ -211,7 +208,7 @@ def _told_apart(
     return apart, Finding(
         code="labels-repeat-across-therapists",
         level="warning",
-        words=f"{repeated} of {dyads.height} labels in {names['dyad']!r} occur under more than one therapist; "
+        words=f"{repeated} of {dyads.height} labels in {quoted(names['dyad'])} occur under more than one therapist; "
         f"they are read as numbered anew for each therapist, which makes {apart['dyad'].n_unique()} dyads.",
         way_out="If a label means the same patient everywhere, correct the therapist column.",
         column=names["dyad"],

@@ -12,7 +12,7 @@ from dyadline.data.roles import OCCASION, RATINGS
 from dyadline.data.summary import CODE
 from dyadline.data.validate import dyads_listed
 from dyadline.errors import Finding
-from dyadline.words import counted, listed, role_words
+from dyadline.words import counted, listed, quoted, role_words
 
 RATERS = {"patient_rating": "patients", "therapist_rating": "therapists"}
 
@@ -90,11 +90,10 @@ def _same_throughout(dyads: pl.DataFrame, role: str, names: Mapping[str, str]) -
     same = long.filter(pl.col(f"{role} min") == pl.col(f"{role} max"))
     if same.height:
         share = same.height / long.height
-        who = RATERS[role][:-1] if same.height == 1 else RATERS[role]
         yield Finding(
             code="same-rating-throughout",
             level="warning" if share > MANY else "note",
-            words=f"{same.height:,} of {long.height:,} {who} with at least {LONG} ratings ({share:.0%}) "
+            words=f"{same.height:,} of {long.height:,} {RATERS[role]} with at least {LONG} ratings ({share:.0%}) "
             f"{'gives' if same.height == 1 else 'give'} the same rating every time.",
             way_out="Look at their forms: the same answer throughout may mean that nobody read the questions",
             column=names[role],
@@ -163,7 +162,7 @@ def _codes(rows: pl.DataFrame, dyads: pl.DataFrame, role: str, names: Mapping[st
         yield Finding(
             code="missing-codes",
             level="warning",
-            words=f"The column {names[role]!r} ({role_words(role)}) has {counted(codes.height, 'value')} that "
+            words=f"The column {quoted(names[role])} ({role_words(role)}) has {counted(codes.height, 'value')} that "
             f"{'looks like a code' if codes.height == 1 else 'look like codes'} for a missing one: {listed(values)}, "
             f"where the others run from {low:g} to {high:g}.",
             way_out="Name them under [missing] if they are",

@@ -40,16 +40,19 @@ def opened(frame: object) -> nw.DataFrame[Any]:
 
 def polars_series(column: nw.Series[Any]) -> pl.Series:
     """A polars series; values of mixed kinds, which pandas allows, as text."""
-    if column.dtype.is_numeric() and not column.is_null().any():
-        return pl.Series(column.to_numpy())
+    native = column.to_native()
+    if isinstance(native, pl.Series) and native.dtype != pl.Object:
+        return native
     try:
+        if column.dtype.is_numeric() and not column.is_null().any():
+            return pl.Series(column.to_numpy())
         series: pl.Series = column.to_polars()
         if series.dtype != pl.Object:
             return series
     except ImportError:  # pandas without pyarrow: value by value
         with suppress(TypeError, pl.exceptions.PolarsError):
             return pl.Series([None if gone else v for v, gone in zip(column, column.is_null(), strict=True)])
-    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
+    except (TypeError, ValueError, OverflowError, NotImplementedError, pl.exceptions.PolarsError):
         pass
     text = [None if gone else str(value) for value, gone in zip(column, column.is_null(), strict=True)]
     return pl.Series(text, dtype=pl.String)

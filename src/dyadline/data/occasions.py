@@ -11,7 +11,7 @@ from dyadline.data.roles import DATE, END, REASON, SESSIONS
 from dyadline.data.summary import CODE
 from dyadline.data.validate import changes_within_dyads, dyads_listed
 from dyadline.errors import Finding
-from dyadline.words import counted
+from dyadline.words import counted, quoted
 
 EARLIEST = date(1950, 1, 1)
 
@@ -77,7 +77,7 @@ def _after_the_end(rows: pl.DataFrame, names: Mapping[str, str]) -> Iterator[Fin
         yield Finding(
             code="end-not-compared",
             level="note",
-            words=f"The column {names[END]!r} (end) has dates, and no column of dates says when the rows are.",
+            words=f"The column {quoted(names[END])} (end) has dates, and no column of dates says when the rows are.",
             way_out="Name it as date in [checks]",
             column=names[END],
         )
@@ -113,7 +113,7 @@ def _finding(code: str, words: str, way_out: str, column: str, there: pl.DataFra
         way_out=way_out,
         column=column,
         dyad=dyads_listed(there["dyad"].unique(maintain_order=True)),
-        time=f"{there['time'][0]:g}" if there.height == 1 else "",
+        time=f"{there['time'][0]:g}" if there.height == 1 and there["time"].count() else "",
         rows=tuple(there["row"].to_list()),
     )
 

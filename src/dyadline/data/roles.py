@@ -8,10 +8,10 @@ import polars as pl
 
 from dyadline.data.frames import opened, polars_series
 from dyadline.data.values import dates, endings, labels, numbers
-from dyadline.errors import DataError, DataErrors, Finding
+from dyadline.errors import DataErrors, Finding
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.columns import ColumnsSection
-from dyadline.words import listed, nearest, role_words
+from dyadline.words import listed, nearest, quoted, role_words
 
 LABELS = ("dyad", "therapist")
 RATINGS = ("patient_rating", "therapist_rating")
@@ -47,25 +47,27 @@ def chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, pl
     ------
     PlanError
         If it is no table.
-    DataError
+    DataErrors
         If there are no rows, or columns are missing: all of them.
     """
     table = opened(frame)
     present = [str(column) for column in table.columns]
     if not len(table):
-        raise DataError(f"There are no rows in {source!r}", way_out="Export it again with its data")
+        raise DataErrors(
+            (_error("no-rows", f"There are no rows in {quoted(source)}", "Export it again with its data"),)
+        )
     missing = {role: column for role, column in names.items() if column not in present}
     if missing:
-        words = [f"no column {column!r} ({role_words(role)})" for role, column in missing.items()]
-        found = Finding(
-            code="no-column",
-            level="error",
-            words=f"There is {listed(words)} in {source!r}.",
-            way_out=nearest(missing.values(), present, taken=names.values()),
-            column=", ".join(missing.values()),
-        )
-        raise DataErrors((found,), source)
+        named = list(missing.items())[:12]
+        words = [f"no column {quoted(column)} ({role_words(role)})" for role, column in named]
+        said = f"There is {listed(words, total=len(missing))} in {quoted(source)}"
+        way_out = nearest(missing.values(), present, taken=names.values())
+        raise DataErrors((_error("no-column", said, way_out, ", ".join(missing.values())),))
     return {role: polars_series(table.get_column(column)) for role, column in names.items()}
+
+
+def _error(code: str, words: str, way_out: str, column: str = "") -> Finding:
+    return Finding(code=code, level="error", words=f"{words}.", way_out=way_out, column=column)
 
 
 def typed(

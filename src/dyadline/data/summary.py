@@ -22,11 +22,12 @@ def in_order(table: pl.DataFrame) -> pl.DataFrame:
     """
     starts = (table["dyad"] != table["dyad"].shift()).fill_null(True)
     heads = table["dyad"].filter(starts)
-    if heads.n_unique() == len(heads):
+    labels = heads.unique(maintain_order=True)
+    if len(labels) == len(heads):
         code = (starts.cast(pl.UInt32).cum_sum() - 1).alias(CODE)
     else:
-        numbered = table.select("dyad").unique(maintain_order=True).with_row_index(CODE)
-        code = table.select("dyad").join(numbered, on="dyad", how="left", maintain_order="left")[CODE]
+        numbered = labels.to_frame().with_row_index(CODE)
+        code = table.select("dyad").join(numbered, on="dyad", how="left", maintain_order="left")[CODE].rechunk()
     table = table.with_columns(code)
     dyad, time = pl.col(CODE), pl.col("time")
     later = (dyad > dyad.shift()) | ((dyad == dyad.shift()) & ((time >= time.shift()) | time.is_null()))

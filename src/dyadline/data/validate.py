@@ -14,7 +14,7 @@ from dyadline.data.roles import OCCASION, PLACE, RATINGS, REASON
 from dyadline.data.summary import CODE
 from dyadline.errors import Finding
 from dyadline.plan.columns import ChecksSection
-from dyadline.words import SHOWN, counted, listed, role_words, rows_listed, shown
+from dyadline.words import SHOWN, counted, listed, quoted, role_words, rows_listed, shown
 
 
 def error(
@@ -45,11 +45,11 @@ def rows_without(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[tuple[i
         if used:
             words = (
                 f"{counted(len(used), 'row')} with values {_have(len(used))} no {role_words(role)} "
-                f"in the column {names[role]!r} ({rows_listed(used)})"
+                f"in the column {quoted(names[role])} ({rows_listed(used)})"
             )
             way_out = "Fill it in, or delete the rows"
             errors.append(error(f"row-without-{role}", words, way_out, column=names[role], rows=used))
-        left_out.update(lacking["row"].to_list())
+        left_out.update(set(lacking["row"].to_list()).difference(used))
     return tuple(sorted(left_out)), errors
 
 
@@ -116,9 +116,9 @@ def changes_within_dyads(
         first, other = own.row(0, named=True), own.filter(pl.col(role) != own[role][0]).row(0, named=True)
         rows = tuple(own["row"].to_list())
         words = (
-            f"The column {column!r} ({role_words(role)}) changes within {counted(varying.height, 'dyad')}: the first "
-            f"one has {_value(first[role])} in row {first['row']} and {_value(other[role])} in row {other['row']} "
-            f"({rows_listed(rows)})"
+            f"The column {quoted(column)} ({role_words(role)}) changes within {counted(varying.height, 'dyad')}: "
+            f"the first one has {_value(first[role])} in row {first['row']} and "
+            f"{_value(other[role])} in row {other['row']} ({rows_listed(rows)})"
         )
         way_out = _CONSTANT_OUT.get(role, "Give each dyad one value, or leave the covariate out")
         if level == "warning":
@@ -143,22 +143,22 @@ def too_little(dyads: pl.DataFrame, names: Mapping[str, str]) -> list[Finding]:
     errors = []
     for role in OCCASION:
         if not dyads[f"{role} n"].sum():
-            words = f"The column {names[role]!r} ({role_words(role)}) has no value in any row"
+            words = f"The column {quoted(names[role])} ({role_words(role)}) has no value in any row"
             errors.append(
                 error("no-values", words, "Name the column that holds it, or check the export", column=names[role])
             )
     if dyads.height < 2:
         way_out = "Name the column that tells the dyads apart; the models compare dyads"
         errors.append(
-            error("one-dyad", f"There is only one dyad (column {names['dyad']!r})", way_out, column=names["dyad"])
+            error("one-dyad", f"There is only one dyad (column {quoted(names['dyad'])})", way_out, column=names["dyad"])
         )
     outcome = names["outcome"]
     if dyads["outcome n"].max() == 1:
-        words = f"No dyad has the outcome (column {outcome!r}) on two occasions"
+        words = f"No dyad has the outcome (column {quoted(outcome)}) on two occasions"
         way_out = "Change over time needs at least two; name the repeated measure as outcome"
         errors.append(error("one-occasion", words, way_out, column=outcome))
     elif dyads["outcome n"].sum() and dyads["outcome min"].min() == dyads["outcome max"].max():
-        words = f"The outcome (column {outcome!r}) has the same value in every row"
+        words = f"The outcome (column {quoted(outcome)}) has the same value in every row"
         errors.append(error("constant-outcome", words, "Name a column that varies", column=outcome))
     return errors
 
@@ -179,7 +179,7 @@ def out_of_range(
         errors.append(
             error(
                 "out-of-range",
-                f"The column {names[role]!r} ({role_words(role)}) has {counted(outside.height, 'value')} outside "
+                f"The column {quoted(names[role])} ({role_words(role)}) has {counted(outside.height, 'value')} outside "
                 f"{bounds[0]:g} to {bounds[1]:g}: {listed(first, total=outside.height)}",
                 f"Correct them, name them as missing under [missing], or change {key} in [checks]",
                 column=names[role],

@@ -6,8 +6,9 @@ import polars as pl
 
 from dyadline.data.number_text import EXACT, MISSING
 from dyadline.errors import DataErrors, Finding
-from dyadline.words import SHOWN, listed, role_words, rows_listed, shown
+from dyadline.words import SHOWN, listed, quoted, role_words, rows_listed, shown
 
+_LABELS = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Date, pl.Datetime, pl.Null)
 _DATE = r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}"
 _YEAR_FIRST = r"^\d{4}-\d{1,2}-\d{1,2}$"
 _COMMA = r"^[+-]?\d*,\d+$"
@@ -29,7 +30,7 @@ def labels(series: pl.Series, *, column: str, role: str) -> pl.Series:
         If values are neither text nor numbers nor dates.
     """
     dtype = series.dtype
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
+    if not (dtype.is_numeric() or dtype in _LABELS):
         raise _wrong_kind(column, role, "text or whole numbers")
     if dtype.is_float():
         series = series.fill_nan(None)
@@ -76,7 +77,7 @@ def numbers(series: pl.Series, *, column: str, role: str, row: pl.Series | None 
         rows = rows_at(infinite, row)
         raise _error(
             "infinite-values",
-            f"The column {column!r} ({role_words(role)}) has infinite values ({rows_listed(rows)})",
+            f"The column {quoted(column)} ({role_words(role)}) has infinite values ({rows_listed(rows)})",
             "Leave the field empty where a value is missing",
             column,
             rows,
@@ -110,7 +111,7 @@ def dates(series: pl.Series, *, column: str, role: str, row: pl.Series | None = 
     if wrong.any():
         raise _error(
             "no-dates",
-            f"The column {column!r} ({role_words(role)}) needs dates and has text: {_first(text, wrong, row)}",
+            f"The column {quoted(column)} ({role_words(role)}) needs dates and has text: {_first(text, wrong, row)}",
             "Write dates as in 2020-01-31",
             column,
             rows_at(wrong, row),
@@ -163,7 +164,7 @@ def _text_among_numbers(text: pl.Series, wrong: pl.Series, column: str, role: st
         advice = "Correct the values, and leave the field empty where one is missing"
     return _error(
         "not-numbers",
-        f"The column {column!r} ({role_words(role)}) needs numbers and has text: {_first(text, named, row)}",
+        f"The column {quoted(column)} ({role_words(role)}) needs numbers and has text: {_first(text, named, row)}",
         advice,
         column,
         rows_at(named, row),
@@ -180,7 +181,7 @@ _DATES_OUT = (
 def _wrong_kind(column: str, role: str, needed: str, *, has: str = "values of another kind") -> DataErrors:
     return _error(
         "wrong-kind",
-        f"The column {column!r} ({role_words(role)}) needs {needed} and has {has}",
+        f"The column {quoted(column)} ({role_words(role)}) needs {needed} and has {has}",
         _DATES_OUT if has == _DATES and role == "time" else f"Turn them into {needed}, or name another column",
         column,
     )
