@@ -4,8 +4,8 @@ References
 ----------
 Bland, J. M., & Altman, D. G. (1995). Calculating correlation coefficients with repeated observations: Parts 1 and 2.
 BMJ, 310, 446 and 633.
-Bland, J. M., & Altman, D. G. (2007). Agreement between methods of measurement with multiple observations per individual.
-Journal of Biopharmaceutical Statistics, 17, 571–582.
+Bland, J. M., & Altman, D. G. (2007). Agreement between methods of measurement with multiple observations per
+individual. Journal of Biopharmaceutical Statistics, 17, 571–582.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 FEWEST = 3
 """Occasions with both ratings from which on a dyad has a correlation of its own."""
 
-NO_VARIATION = 1e-12
-"""Sum of squares, as a share of that over all pairs, below which ratings of a dyad do not vary."""
+ROUNDING = 1e-13
+"""Distances from a mean, as a share of the largest rating, below which ratings do not vary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +84,19 @@ def rater_correlations(pairs: Pairs) -> pl.DataFrame:
     if N:
         p, t = pairs.patient, pairs.therapist
         mean_p, mean_t = pairs.means(p), pairs.means(t)
-        within = _correlation(pairs.within(p), pairs.within(t), scale=(np.var(p) * N, np.var(t) * N))
+        within = _correlation(pairs.within(p), pairs.within(t), _peak(p), _peak(t))
+        between = _correlation(_centred(mean_p), _centred(mean_t), _peak(p), _peak(t))
+        weighted = _correlation(_weighted(mean_p, pairs.size), _weighted(mean_t, pairs.size), _peak(p), _peak(t))
+        total = _correlation(_centred(p), _centred(t), _peak(p), _peak(t))
         rows = [
             {"level": "within", "n": N, **_tested(within, N - k - 1)},
-            {"level": "between", "n": k, **_tested(_correlation(_centred(mean_p), _centred(mean_t)), k - 2)},
+            {"level": "between", "n": k, **_tested(between, k - 2)},
             {
                 "level": "between_weighted",
                 "n": k,
-                **_tested(_correlation(*(_weighted(m, pairs.size) for m in (mean_p, mean_t))), k - 2),
+                **_tested(weighted, k - 2),
             },
-            {"level": "total", "n": N, "correlation": _correlation(_centred(p), _centred(t)), "df": None},
+            {"level": "total", "n": N, "correlation": total, "df": None},
         ]
     return pl.DataFrame(
         rows,
@@ -117,7 +120,8 @@ def correlations_by_dyad(pairs: Pairs) -> pl.DataFrame:
     """
     p, t = pairs.within(pairs.patient), pairs.within(pairs.therapist)
     pp, tt, pt = pairs.products(p, p), pairs.products(t, t), pairs.products(p, t)
-    vary = (pp > NO_VARIATION * pp.sum()) & (tt > NO_VARIATION * tt.sum()) & (pairs.size >= FEWEST)
+    noise_p, noise_t = (pairs.size * (ROUNDING * _peak(x)) ** 2 for x in (pairs.patient, pairs.therapist))
+    vary = (pp > noise_p) & (tt > noise_t) & (pairs.size >= FEWEST)
     r = np.clip(pt[vary] / np.sqrt(pp[vary] * tt[vary]), -1.0, 1.0)
     some = len(r) > 0
     quartiles = np.quantile(r, [0.0, 0.25, 0.5, 0.75, 1.0]).tolist() if some else [None] * 5
@@ -201,11 +205,14 @@ def _weighted(means: Array, size: np.ndarray[Any, Any]) -> Array:
     return np.asarray((means - float(size @ means) / size.sum()) * np.sqrt(size))
 
 
-def _correlation(x: Array, y: Array, scale: tuple[float, float] | None = None) -> float | None:
-    """Of centred numbers; none where one of them does not vary, measured against its sum of squares elsewhere."""
+def _peak(x: Array) -> float:
+    return float(np.abs(x).max(initial=0.0))
+
+
+def _correlation(x: Array, y: Array, peak_x: float, peak_y: float) -> float | None:
+    """Of centred numbers; none where one of them does not vary by more than rounding of the largest raw value."""
     xx, yy = float(x @ x), float(y @ y)
-    scale = scale or (xx, yy)
-    if xx <= NO_VARIATION * scale[0] or yy <= NO_VARIATION * scale[1]:
+    if xx <= len(x) * (ROUNDING * peak_x) ** 2 or yy <= len(y) * (ROUNDING * peak_y) ** 2:
         return None
     return float(np.clip(float(x @ y) / np.sqrt(xx * yy), -1.0, 1.0))
 

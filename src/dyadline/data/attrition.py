@@ -35,7 +35,8 @@ def seen(dataset: Dataset) -> pl.DataFrame:
 def shares_occasions(seen: pl.DataFrame) -> bool:
     """Whether dyads meet at the same times, as sessions do; not so where time is the exact day of each visit."""
     by_time = _by_time(seen, "time")
-    return bool(by_time["observed"].sum() >= SHARED * by_time["at_risk"].sum())
+    observed, at_risk = by_time.select("observed", "at_risk").sum().row(0)
+    return bool(observed >= SHARED * at_risk)
 
 
 def attrition(dataset: Dataset) -> pl.DataFrame:
@@ -132,7 +133,7 @@ def _reasons(dataset: Dataset) -> pl.DataFrame:
 
 
 def row_patterns(dataset: Dataset) -> pl.DataFrame:
-    """Which values are there together: ``patient_rating, therapist_rating, outcome`` (booleans), ``rows``, ``share``."""
+    """Which values are there together: ``patient_rating, therapist_rating, outcome`` (booleans), ``rows, share``."""
     rows = pl.col("rows")
     return (
         dataset.rows.group_by(pl.col(*OCCASION).is_not_null())
@@ -145,8 +146,8 @@ def row_patterns(dataset: Dataset) -> pl.DataFrame:
 def dyad_patterns(dataset: Dataset) -> pl.DataFrame:
     """How many dyads are complete, ended early, have gaps.
 
-    For each variable only the occasions count at which it was observed in any dyad; a gap is an occasion without a value
-    and with a later one.
+    For each variable only the occasions count at which it was observed in any dyad; a gap is an occasion without a
+    value and with a later one.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Does drop-out go with earlier scores? A discrete-time hazard model of being seen for the last time.
 
-At each occasion but the study's last, every dyad that is there either comes back or was seen for the last time. Each dyad
-ends once at most, so the likelihood is that of a logistic regression over these rows and its standard errors hold.
+At each occasion but the study's last, every dyad that is there either comes back or was seen for the last time. Each
+dyad ends once at most, so the likelihood is that of a logistic regression over these rows and its standard errors hold.
 
 References
 ----------

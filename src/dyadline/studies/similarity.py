@@ -1,8 +1,8 @@
 """How alike the values of a dyad, and of a therapist, are: one definition for both ratings and the outcome.
 
-Intraclass correlations are shares of variance in the model without predictors, value ~ 1 + (1 | dyad) + (1 | therapist):
-no trend is taken out, so that change over time counts as variance within dyads. They are estimated by REML; where there
-are very many values by analysis of variance in closed form, which then gives the same to the digits that are printed.
+Intraclass correlations are shares of variance in the model without predictors, value ~ 1 + (1 | dyad) +
+(1 | therapist): no trend is taken out, so that change over time counts as variance within dyads. They are estimated by
+REML; where there are very many values, which REML would take seconds for, by analysis of variance in closed form.
 
 References
 ----------
@@ -51,10 +51,11 @@ def intraclass_correlations(dataset: Dataset, *, most_values: int = MOST_VALUES)
     Returns
     -------
     polars.DataFrame
-        ``variable``, ``group`` (``dyad``; with three levels also ``therapist`` and ``dyad + therapist``, the correlation
-        of two values of the same dyad), ``icc, std_error, conf_low, conf_high`` (95 %, on the logit; missing where a
-        share is 0, and with analysis of variance from groups left out one at a time), ``variance`` (of the group),
-        ``residual_variance``, ``n_values, n_dyads, n_therapists``, ``method`` (``REML``, ``analysis of variance``),
+        ``variable``, ``group`` (``dyad``; with three levels also ``therapist`` and ``dyad + therapist``, the
+        correlation of two values of the same dyad), ``icc, std_error, conf_low, conf_high`` (95 %, on the logit;
+        missing where a share is 0; with analysis of variance from groups left out one at a time), ``variance`` (of
+        the group), ``residual_variance``, ``n_values, n_dyads, n_therapists``, ``method`` (``REML``,
+        ``analysis of variance``),
         ``doubt`` (why there is no answer, or none for therapists; empty otherwise).
     """
     rows = [row for variable in OCCASION for row in _of(dataset, variable, most_values)]
