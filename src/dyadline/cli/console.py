@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +13,7 @@ import typer
 from dyadline.errors import Finding, PlanError
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.text import Text
 
     from dyadline.result import AnalysisResult
@@ -99,13 +100,20 @@ def claim_folder(folder: Path, *, force: bool) -> None:
 
 def write_results(result: AnalysisResult, folder: Path) -> None:
     """Report and tables."""
-    from dyadline.workflow import make_folder, write_report, write_whole
+    from dyadline.workflow import write_report
 
-    make_folder(folder / "tables")
-    for name, table in result.tables.items():
-        write_whole(folder / "tables" / f"{name}.csv", table.write_csv().encode())
+    write_tables(result.tables, folder)
     with progress("Writing the report"):
         write_report(result, folder / "report.html")
+
+
+def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
+    """Each table at full precision as ``tables/NAME.csv``."""
+    from dyadline.workflow import make_folder, write_whole
+
+    make_folder(folder / "tables")
+    for name, table in tables.items():
+        write_whole(folder / "tables" / f"{name}.csv", table.write_csv().encode())
 
 
 def answer(result: AnalysisResult, folder: Path, *, json: bool) -> None:
