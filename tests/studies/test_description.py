@@ -113,7 +113,7 @@ def test_drop_out_against_glm() -> None:
     assert found["n_rows"][0] == want["n_rows"] and found["n_events"][0] == want["n_events"]
     assert found["term"].to_list() == ["(Intercept)", "time", *VARIABLES]
     # 18 drop-outs for 4 effects
-    assert found["doubt"].unique().to_list() == ["Only 18 dyads were lost."]
+    assert found["doubt"].unique().to_list() == ["Only 18 dyads with all three values were lost."]
 
 
 def test_separated_data_have_no_odds_ratio_but_a_reason() -> None:
@@ -124,6 +124,12 @@ def test_separated_data_have_no_odds_ratio_but_a_reason() -> None:
     assert found["estimate"].null_count() == found.height == 5
     assert found["doubt"][0].startswith("The data are separated")
     assert found["n_events"][0] == 18
+
+
+def test_copied_ratings_are_not_taken_for_separation() -> None:
+    found = dropout(dataset(data=frame().with_columns(wai_t="wai_p")))
+    assert found["estimate"].to_list() == [None]
+    assert found["doubt"].item().startswith("Time, ratings and outcome are linearly dependent")
 
 
 def test_separation_in_one_column_is_found_and_near_separation_is_not() -> None:

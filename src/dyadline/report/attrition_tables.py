@@ -66,10 +66,11 @@ def attrition_table(attrition: pl.DataFrame, *, time: str) -> Table:
         groups=(RowGroup(rows=tuple(rows)),),
         note=(
             f"{dyads:,} dyads with any value. Still there: seen at this occasion or later. Back later: not seen here, "
-            "but at a later occasion. Last seen: the dyad's last value of any kind is at this occasion; in the last "
-            "line they are those who stayed to the end; their share is that of those still there. Lost so far: share of all dyads whose last value was at an "
-            "earlier occasion. The table counts data, not reasons: whether treatment had ended as planned or the "
-            "dyad dropped out is the same to it. Where treatments differ in length by design it shows their length."
+            "but at a later occasion. Last seen: the dyad's last value of any kind is at this occasion (in the last "
+            "line they are those who stayed to the end); per cent of those still there. Lost so far: share of all "
+            "dyads whose last value was at an earlier occasion. The table counts data, not reasons: whether treatment "
+            "had ended as planned or the dyad dropped out is the same to it. Where treatments differ in length by "
+            "design it shows their length."
             + (
                 " Dyads do not share occasions, so each dyad's own first, second, third … is counted, and nobody can "
                 "be back later."
@@ -266,9 +267,10 @@ def dropout_table(dropout: pl.DataFrame) -> Table | None:
     first = dropout.row(0, named=True)
     note: tuple[Part, ...] = (
         f"Logistic regression over the {first['n_rows']:,} occasions at which one of {first['n_dyads']:,} dyads was "
-        f"seen and could have come back; {first['n_events']:,} were not seen again, for whatever reason. An odds ratio above 1: the higher, "
-        "the likelier it is that this was the last time. All predictors are in one model, each with its latest value "
-        "up to that occasion. ",
+        f"seen and could have come back; {first['n_events']:,} were not seen again, for whatever reason. An odds "
+        "ratio above 1: the higher, the likelier it is that this was the last time. All predictors are in one model, "
+        "each with its latest value up to that occasion; occasions before which one of them was never observed are "
+        "left out. ",
         "If nothing here differs from 1, loss does not visibly go with what was observed. If something does, "
         "models that use all available values (as dyadline's outcome models do) allow for it. Whether loss went with "
         "values that nobody saw cannot be known from data.",

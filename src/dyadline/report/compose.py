@@ -169,7 +169,8 @@ def _data(result: AnalysisResult) -> Iterator[Block]:
         counts[f"In {model_words(number)[0]}"] = (fit.n_rows, fit.n_groups)
     yield study_tables.sizes_table(counts)
     if "flow" in result.tables:
-        yield study_tables.flow_table(result.tables["flow"], time=heading(result.plan.columns.time))
+        flow = study_tables.flow_table(result.tables["flow"], time=heading(result.plan.columns.time))
+        yield description.unless_long(flow)
     yield from description.level_blocks(result.tables)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dyadline.report import attrition_tables, description_figures, description_tables, figures, study_tables
-from dyadline.report.document import Block, Cell, Document, FindingList, Paragraph, Section
+from dyadline.report.document import Block, Cell, Document, FindingList, Paragraph, Section, Table
 from dyadline.report.labels import heading
 from dyadline.report.numbers import count
 
@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
 Tables = Mapping[str, pl.DataFrame]
 
+MOST_LINES = 80
+
 LEVELS = {"error": 0, "warning": 1, "note": 2}
+
+
+def unless_long(table: Table) -> Block:
+    """A table by occasion; where each visit has its own day there may be hundreds of lines, which nobody reads."""
+    lines = sum(1 for _ in table.rows())
+    if lines <= MOST_LINES:
+        return table
+    said = f"{count(lines)} lines, which are left to the CSV files that are written with this page."
+    return Paragraph(heading=f"{table.caption}.", parts=(said,))
 
 
 def level_blocks(tables: Tables) -> Iterator[Block]:
@@ -31,7 +42,7 @@ def level_blocks(tables: Tables) -> Iterator[Block]:
 def value_blocks(tables: Tables, names: Mapping[str, str], *, time: str) -> Iterator[Block]:
     """Both ratings and the outcome by occasion."""
     if "descriptives" in tables:
-        yield study_tables.descriptives_table(tables["descriptives"], time=time, names=names)
+        yield unless_long(study_tables.descriptives_table(tables["descriptives"], time=time, names=names))
         yield figures.two_raters(tables["descriptives"], time=time)
 
 
@@ -39,15 +50,16 @@ def attrition_blocks(tables: Tables, *, time: str) -> Iterator[Block]:
     """Who was there until when and why, what is missing, and whether loss goes with earlier scores."""
     if "attrition" not in tables:
         return
-    yield attrition_tables.attrition_table(tables["attrition"], time=time)
+    yield unless_long(attrition_tables.attrition_table(tables["attrition"], time=time))
     if tables["attrition"].height > 1:
         yield description_figures.retention_curve(tables["attrition"], time=time)
     if tables["endings"].height:
         yield attrition_tables.endings_table(tables["endings"], time=time)
-        yield attrition_tables.endings_by_time_table(tables["endings_by_time"], tables["endings"], time=time)
+        by_time = attrition_tables.endings_by_time_table(tables["endings_by_time"], tables["endings"], time=time)
+        yield unless_long(by_time)
     missing = attrition_tables.missing_table(tables["descriptives"], time=time)
     if missing is not None:
-        yield missing
+        yield unless_long(missing)
     yield attrition_tables.row_patterns_table(tables["row_patterns"])
     if tables["dyad_patterns"].height:
         yield attrition_tables.dyad_patterns_table(tables["dyad_patterns"])
@@ -63,7 +75,7 @@ def attrition_blocks(tables: Tables, *, time: str) -> Iterator[Block]:
 def rater_blocks(tables: Tables, *, time: str) -> Iterator[Block]:
     """How far the two raters are apart, and how their ratings go together."""
     if "agreement" in tables and tables["agreement"].height:
-        yield study_tables.agreement_table(tables["agreement"], time=time)
+        yield unless_long(study_tables.agreement_table(tables["agreement"], time=time))
     if "limits_of_agreement" not in tables or not tables["limits_of_agreement"]["pairs"].item():
         return
     yield description_tables.limits_table(tables["limits_of_agreement"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import polars as pl
 
@@ -11,6 +12,9 @@ from dyadline.report.cells import count_cell, interval_cell, number_cell, percen
 from dyadline.report.document import Cell, Column, Row, RowGroup, Symbol, Table
 from dyadline.report.labels import name
 from dyadline.report.numbers import decimals_of_spread
+
+WIDEST = 0.9
+"""Intervals of a share that are wider than this are not shown."""
 
 _UNITS = {"dyad": "dyads", "therapist": "therapists"}
 _OF = {
@@ -56,7 +60,7 @@ def levels_table(sizes: pl.DataFrame) -> Table:
         for r in sizes.sort(pl.col("per") == "dyad", maintain_order=True).iter_rows(named=True)
     ]
     return Table(
-        key="sizes",
+        key="levels",
         caption="Therapists, dyads and occasions",
         stub="Number of",
         columns=(
@@ -164,8 +168,8 @@ def similarity_table(shares: pl.DataFrame) -> Table:
                 label=_GROUPS[r["group"]],
                 cells=(
                     None if r["icc"] is None else Cell(value=r["icc"], kind="proportion"),
-                    interval_cell(r["conf_low"], r["conf_high"]),
-                    number_cell(r["variance"], 2 if (r["variance"] or 0.0) >= 0.1 else 3),
+                    interval_cell(r["conf_low"], r["conf_high"]) if _says_something(r) else None,
+                    number_cell(r["variance"], 2 if (r["residual_variance"] or 0.0) >= 1.0 else 3),
                     count_cell(r["n_values"]),
                 ),
             )
@@ -182,7 +186,12 @@ def similarity_table(shares: pl.DataFrame) -> Table:
         groups=tuple(groups),
         note=(
             "How much of a variable's variance lies between dyads and between therapists, in a model without "
-            "predictors; change over time counts as variance within dyads. Where a share is near 0, its interval says "
-            f"little. Estimated by {' and '.join(methods) or 'REML'}. {' '.join(doubts)}".strip(),
+            "predictors; change over time counts as variance within dyads. Without interval: a share of 0, or one of "
+            f"which the data say next to nothing. Estimated by {' and '.join(methods) or 'REML'}.",
+            *(f" {doubt}" for doubt in doubts),
         ),
     )
+
+
+def _says_something(r: Mapping[str, Any]) -> bool:
+    return r["conf_low"] is not None and r["conf_high"] - r["conf_low"] < WIDEST

@@ -25,6 +25,9 @@ STEPS = 25
 FEWEST_EVENTS = 5
 """Drop-outs per effect below which the answer is doubtful."""
 
+DEPENDENT = 1e-10
+"""Smallest eigenvalue of the predictors' correlations below which they are taken to be linearly dependent."""
+
 SCHEMA = {
     "term": pl.String,
     **dict.fromkeys(
@@ -39,8 +42,8 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
     """Odds of being seen for the last time at an occasion, by time and by the latest ratings and outcome.
 
     Ratings and outcome are the dyad's latest up to and at the occasion, each in standard deviations over the rows used;
-    all are in one model. The answer speaks of drop-out that goes with what was observed (missing at random). It cannot
-    show whether drop-out went with values that nobody saw.
+    all are in one model, on the rows at which all three are known by then. The answer speaks of drop-out that goes with
+    what was observed (missing at random). It cannot show whether drop-out went with values that nobody saw.
 
     Returns
     -------
@@ -49,7 +52,8 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
         do not vary), ``estimate`` (log odds), ``std_error``, ``statistic`` (z), ``p_value``, ``odds_ratio``,
         ``conf_low, conf_high`` (of the odds ratio, 95 %), ``unit`` (one SD in the variable's units; 1 for time),
         ``n_rows, n_dyads, n_events``, ``doubt``. Where the data are separated (one value tells without exception who
-        drops out), or there is no drop-out, the numbers are null and ``doubt`` says why.
+        drops out), predictors are linearly dependent, or there is no drop-out, the numbers are null and ``doubt`` says
+        why.
     """
     found = seen(dataset)
     if not shares_occasions(found):
@@ -68,6 +72,10 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
     unit = {name: 1.0 if name == "time" else spread[name] for name in terms}
     X = np.column_stack([np.ones(at_risk.height)] + [(columns[c] - columns[c].mean()) / spread[c] for c in terms])
     sizes = {"n_rows": at_risk.height, "n_dyads": at_risk["dyad"].n_unique(), "n_events": n_events}
+    if np.linalg.eigvalsh(X.T @ X / len(X))[0] < DEPENDENT:
+        return _no_answer(
+            "Time, ratings and outcome are linearly dependent: one can be had from the others.", [], **sizes
+        )
     answer = logistic(X, at_risk["last"].to_numpy().astype(float))
     if answer is None:
         return _no_answer(
@@ -82,7 +90,9 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
         back[0, 1] = -columns["time"].mean() / spread["time"]
     beta, std_error = back @ beta, np.sqrt(np.diag(back @ covariance @ back.T))
     few = n_events < FEWEST_EVENTS * len(terms)
-    return _table(terms, beta, std_error, unit, sizes, f"Only {n_events} dyads were lost." if few else "")
+    return _table(
+        terms, beta, std_error, unit, sizes, f"Only {n_events} dyads with all three values were lost." if few else ""
+    )
 
 
 def _table(
