@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dyadline as dl
 from dyadline.data.dataset import Dataset, make_dataset
+from dyadline.report.description import compose_description
+from dyadline.report.text import render_tables
 from dyadline.studies.description import description
 from dyadline.studies.dropout import dropout, logistic
 from dyadline.studies.similarity import intraclass_correlations
@@ -184,3 +188,31 @@ def test_the_description_has_every_table_and_is_the_public_one() -> None:
     assert all(public[name].equals(table) for name, table in tables.items())
     with pytest.raises(dl.PlanError, match="A plan is needed, not str"):
         dl.describe("study.toml")
+
+
+VALUE = st.one_of(st.none(), st.sampled_from([1.0, 2.0, 3.0, 2.5]), st.floats(-1e9, 1e9), st.floats(allow_nan=False))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    ids=st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 4)), min_size=3, max_size=14, unique=True),
+    values=st.lists(st.tuples(VALUE, VALUE, VALUE), min_size=14, max_size=14),
+    therapists=st.one_of(st.none(), st.lists(st.sampled_from(["s", "t", None]), min_size=4, max_size=4)),
+)
+def test_any_small_study_is_described_or_refused_in_words(ids: Any, values: Any, therapists: Any) -> None:
+    data = pl.DataFrame(
+        [(*key, *value) for key, value in zip(ids, values, strict=False)],
+        schema={"dyad": pl.String, "session": pl.Int64, **dict.fromkeys(("wai_p", "wai_t", "bdi"), pl.Float64)},
+        orient="row",
+    )
+    if therapists is not None:
+        data = data.with_columns(therapist=pl.col("dyad").replace_strict(dict(zip("abcd", therapists, strict=True))))
+    try:
+        found = dataset(data=data, therapists=therapists is not None)
+    except dl.DyadlineError:
+        return
+    tables = description(found)
+    plan = dl.parse_plan(PLAN)
+    assert "Attrition by occasion" in render_tables(compose_description(found, plan, tables)).plain
+    shares = tables["intraclass_correlations"]["icc"].drop_nulls()
+    assert ((shares >= 0) & (shares <= 1 + 1e-12)).all()

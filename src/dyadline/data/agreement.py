@@ -118,10 +118,9 @@ def correlations_by_dyad(pairs: Pairs) -> pl.DataFrame:
         One row: ``dyads`` (with at least three pairs and both ratings varying), ``mean``, ``min``, ``q1``, ``median``,
         ``q3``, ``max``, ``negative`` (share of them below 0). Correlations of few occasions spread widely by chance.
     """
-    p, t = pairs.within(pairs.patient), pairs.within(pairs.therapist)
+    p, t = (pairs.within(x / _peak(x)) for x in (pairs.patient, pairs.therapist))
     pp, tt, pt = pairs.products(p, p), pairs.products(t, t), pairs.products(p, t)
-    noise_p, noise_t = (pairs.size * (ROUNDING * _peak(x)) ** 2 for x in (pairs.patient, pairs.therapist))
-    vary = (pp > noise_p) & (tt > noise_t) & (pairs.size >= FEWEST)
+    vary = (np.minimum(pp, tt) > pairs.size * ROUNDING**2) & (pairs.size >= FEWEST)
     r = np.clip(pt[vary] / np.sqrt(pp[vary] * tt[vary]), -1.0, 1.0)
     some = len(r) > 0
     quartiles = np.quantile(r, [0.0, 0.25, 0.5, 0.75, 1.0]).tolist() if some else [None] * 5
@@ -153,6 +152,8 @@ def limits_of_agreement(pairs: Pairs) -> pl.DataFrame:
     from scipy.special import stdtr, stdtrit
 
     d = np.asarray(pairs.patient - pairs.therapist)
+    unit = _peak(d)
+    d = d / unit  # squares of very large numbers would overflow
     m, N, k = pairs.size, len(d), len(pairs.size)
     found: dict[str, float | None] = dict.fromkeys(_LIMITS)
     if N:
@@ -175,8 +176,9 @@ def limits_of_agreement(pairs: Pairs) -> pl.DataFrame:
             "limit_low": mean - 1.96 * spread,
             "limit_high": mean + 1.96 * spread,
         }
+    in_units = {n: [x if x is None or n == "p_value" else x * unit] for n, x in found.items()}
     return pl.DataFrame(
-        {"pairs": [N], "dyads": [k], "df": [k - 1 if k else None], **{name: [found[name]] for name in _LIMITS}},
+        {"pairs": [N], "dyads": [k], "df": [k - 1 if k else None], **in_units},
         schema_overrides={"df": pl.Int64, **dict.fromkeys(_LIMITS, pl.Float64)},
     ).select("pairs", "dyads", *_LIMITS[:2], "df", *_LIMITS[2:])
 
@@ -206,13 +208,15 @@ def _weighted(means: Array, size: np.ndarray[Any, Any]) -> Array:
 
 
 def _peak(x: Array) -> float:
-    return float(np.abs(x).max(initial=0.0))
+    """The largest size, or 1 where that is 0."""
+    return float(np.abs(x).max(initial=0.0)) or 1.0
 
 
 def _correlation(x: Array, y: Array, peak_x: float, peak_y: float) -> float | None:
     """Of centred numbers; none where one of them does not vary by more than rounding of the largest raw value."""
+    x, y = x / peak_x, y / peak_y  # any unit will do, and squares of very large numbers would overflow
     xx, yy = float(x @ x), float(y @ y)
-    if xx <= len(x) * (ROUNDING * peak_x) ** 2 or yy <= len(y) * (ROUNDING * peak_y) ** 2:
+    if min(xx, yy) <= len(x) * ROUNDING**2:
         return None
     return float(np.clip(float(x @ y) / np.sqrt(xx * yy), -1.0, 1.0))
 

@@ -67,8 +67,9 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
     if n_events == 0 or n_events == at_risk.height:
         return _no_answer("No dyad was lost before the last occasion." if n_events == 0 else "No dyad came back.")
     columns = {name: at_risk[name].to_numpy() for name in ("time", *OCCASION)}
-    spread = {name: float(x.std(ddof=1)) for name, x in columns.items()}
-    terms = [name for name in columns if spread[name] > 1e-12 * max(1.0, float(np.abs(columns[name]).max()))]
+    peak = {name: float(np.abs(x).max()) or 1.0 for name, x in columns.items()}
+    spread = {name: peak[name] * float((x / peak[name]).std(ddof=1)) for name, x in columns.items()}
+    terms = [name for name in columns if spread[name] > 1e-12 * peak[name]]
     unit = {name: 1.0 if name == "time" else spread[name] for name in terms}
     X = np.column_stack([np.ones(at_risk.height)] + [(columns[c] - columns[c].mean()) / spread[c] for c in terms])
     sizes = {"n_rows": at_risk.height, "n_dyads": at_risk["dyad"].n_unique(), "n_events": n_events}

@@ -58,12 +58,21 @@ def intraclass_correlations(dataset: Dataset, *, most_values: int = MOST_VALUES)
         ``analysis of variance``),
         ``doubt`` (why there is no answer, or none for therapists; empty otherwise).
     """
-    rows = [row for variable in OCCASION for row in _of(dataset, variable, most_values)]
-    return pl.DataFrame(rows, schema=SCHEMA)
+    rows = _numbered(dataset)
+    return pl.DataFrame([row for v in OCCASION for row in _of(rows, v, most_values)], schema=SCHEMA)
 
 
-def _of(dataset: Dataset, variable: str, most_values: int) -> Iterator[dict[str, Any]]:
-    rows, doubt, therapists = dataset.rows.drop_nulls(variable), "", None
+def _numbered(dataset: Dataset) -> pl.DataFrame:
+    """Rows with numbers in place of labels, which are counted and compared many times."""
+    rows = dataset.rows.select(pl.col("dyad").rle_id(), *OCCASION)
+    if "therapist" not in dataset.dyads.columns:
+        return rows
+    number = dataset.dyads["therapist"].rank("dense")
+    return rows.with_columns(therapist=number.gather(rows["dyad"]))
+
+
+def _of(rows: pl.DataFrame, variable: str, most_values: int) -> Iterator[dict[str, Any]]:
+    rows, doubt, therapists = rows.drop_nulls(variable), "", None
     if "therapist" in rows.columns:
         known = rows.drop_nulls("therapist")
         dyads, therapists = known["dyad"].n_unique(), known["therapist"].n_unique()
@@ -79,7 +88,7 @@ def _of(dataset: Dataset, variable: str, most_values: int) -> Iterator[dict[str,
         if rows.height <= most_values:
             found, method = _by_likelihood(rows, variable, therapists is not None), REML
         else:
-            found, method = by_analysis_of_variance(rows, variable), ANOVA
+            found, method = _by_analysis_of_variance(rows, variable, therapists is not None), ANOVA
         yield from ({**same, **row, "method": method} for row in found)
     except DyadlineError as error:
         yield {**same, "group": "dyad", "doubt": error.what}
@@ -99,7 +108,7 @@ def _by_likelihood(rows: pl.DataFrame, variable: str, three: bool) -> list[dict[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sums:
-    """What the mean squares are made of, by group of the highest level: (a,), or without one of them: (a,) totals."""
+    """What mean squares are made of: of each group of the highest level, of all, or of all but each; (a,) or (1,)."""
 
     values: Array
     dyads: Array
@@ -119,22 +128,8 @@ class _Sums:
         return _Sums(**{name: getattr(self, name).sum() - getattr(self, name) for name in self.__slots__})
 
 
-def by_analysis_of_variance(rows: pl.DataFrame, variable: str) -> list[dict[str, Any]]:
-    """Variance components of a nested design with unequal numbers, from expected mean squares; negative ones are 0.
-
-    Parameters
-    ----------
-    rows
-        ``dyad``, the variable without missing values, and ``therapist`` for three levels; dyads in one piece.
-    variable
-        The column.
-
-    Returns
-    -------
-    As `_by_likelihood`.
-    """
-    three = "therapist" in rows.columns and rows["therapist"].null_count() == 0
-    three = three and 1 < rows["therapist"].n_unique() < rows["dyad"].n_unique()
+def _by_analysis_of_variance(rows: pl.DataFrame, variable: str, three: bool) -> list[dict[str, Any]]:
+    """Variance components of a nested design with unequal numbers, from expected mean squares; negative ones are 0."""
     sums = _sums(rows, variable, three)
     whole, parts = _components(sums.all(), three), _components(sums.without_each(), three)
     shares, jackknifed = _shares(whole), _shares(parts)
@@ -164,11 +159,8 @@ def _sums(rows: pl.DataFrame, variable: str, three: bool) -> _Sums:
     mean = np.add.reduceat(value, start) / size
     within = np.add.reduceat((value - np.repeat(mean, size)) ** 2, start)
     n = size.astype(float)
-    if three:
-        code = rows["therapist"].gather(start).cast(pl.Categorical).to_physical().to_numpy()
-        code = np.unique(code, return_inverse=True)[1]
-    else:
-        code = np.arange(len(n))
+    group = rows["therapist"].gather(start).to_numpy() if three else np.arange(len(n))
+    code = np.unique(group, return_inverse=True)[1]
 
     def total(x: Array) -> Array:
         return np.bincount(code, x).astype(float)
