@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
     from dyadline.result import AnalysisResult
     from dyadline.studies.twins import simulate
-    from dyadline.workflow import convergence, run, write_report
+    from dyadline.workflow import convergence, describe, run, write_report
 
 _ROOMS = {
     "AnalysisPlan": "plan.analysis",
@@ -57,6 +57,7 @@ _ROOMS = {
     "confidence_intervals": "inference.profile",
     "contrasts": "inference.contrasts",
     "convergence": "workflow",
+    "describe": "workflow",
     "f_test": "inference.contrasts",
     "fit": "model.fit",
     "fit_dyadic": "model.dyadic",
@@ -103,6 +104,7 @@ __all__ = [
     "confidence_intervals",
     "contrasts",
     "convergence",
+    "describe",
     "f_test",
     "fit",
     "fit_dyadic",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from dyadline.data.dataset import Dataset, make_dataset
-from dyadline.data.describe import agreement, descriptives, flow
 from dyadline.data.dyads import join_dyads
 from dyadline.data.findings import findings_table
 from dyadline.data.frames import as_kind, frame_kind, polars_frame
@@ -27,6 +29,7 @@ from dyadline.result import AnalysisResult
 from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
 from dyadline.studies.completed import completed_models
+from dyadline.studies.description import description
 from dyadline.studies.instruments import answer_findings, reliability_tables
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
@@ -96,9 +99,7 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         **model_tables(models, plan),
         **completed.tables,
         "time_shape": time_shapes(models, plan),
-        "descriptives": descriptives(dataset),
-        "agreement": agreement(dataset),
-        "flow": flow(dataset),
+        **description(dataset),
         **reliability_tables(dataset, plan),
         "scores": scoring.scores,
         **(growth_tables(scoring.growth) if scoring.growth else {}),
@@ -115,6 +116,30 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         tables=tables,
         findings=found,
     )
+
+
+def describe(plan: AnalysisPlan, frame: object | None = None) -> Mapping[str, pl.DataFrame]:
+    """Describe the data of a plan; nothing is scored.
+
+    Parameters
+    ----------
+    plan
+        What is asked.
+    frame
+        A polars, pandas or pyarrow table instead of the plan's file.
+
+    Returns
+    -------
+    Tables by name: see `dyadline.studies.description`.
+
+    Raises
+    ------
+    PlanError, DataError
+        What is wrong, where, and what to do.
+    """
+    if not isinstance(plan, AnalysisPlan):
+        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
+    return description(load(plan, frame))
 
 
 def convergence(frame: object, plan: AnalysisPlan) -> Any:

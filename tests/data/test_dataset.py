@@ -139,12 +139,12 @@ def test_rows_without_dyad_or_time_are_left_out_where_nothing_is_lost(study: pl.
 
 def test_descriptives_by_hand(study: pl.DataFrame, plan_of: PlanOf) -> None:
     table = descriptives(make_dataset(study, plan_of()))
-    assert table.columns == ["variable", "time", "n", "mean", "sd", "min", "max"]
+    assert table.columns == ["variable", "time", "n", "mean", "sd", "min", "max", "expected", "missing"]
     patient = table.filter(pl.col("variable") == "patient_rating").drop("variable").rows()
     # 3, 4, 6: mean 13/3, sum of squares 42/9; 4.5 and 4.0; 5.0 alone
-    assert patient[0] == pytest.approx((1.0, 3, 13 / 3, (7 / 3) ** 0.5, 3.0, 6.0), abs=1e-14)
-    assert patient[1] == pytest.approx((2.0, 2, 4.25, 0.125**0.5, 4.0, 4.5), abs=1e-14)
-    assert patient[2] == (3.0, 1, 5.0, None, 5.0, 5.0)
+    assert patient[0] == pytest.approx((1.0, 3, 13 / 3, (7 / 3) ** 0.5, 3.0, 6.0, 3, 0), abs=1e-14)
+    assert patient[1] == pytest.approx((2.0, 2, 4.25, 0.125**0.5, 4.0, 4.5, 2, 0), abs=1e-14)
+    assert patient[2] == (3.0, 1, 5.0, None, 5.0, 5.0, 2, 1)
     assert table["variable"].unique(maintain_order=True).to_list() == ["patient_rating", "therapist_rating", "outcome"]
     assert table.filter(pl.col("variable") == "outcome")["n"].to_list() == [2, 2, 2]
 

@@ -61,11 +61,7 @@ def block(part: str, kind: str) -> str | None:
 @pytest.mark.parametrize("part", sections(), ids=lambda part: part.split("\n")[0])
 def test_the_examples_of_the_data_page_give_the_rows_that_it_shows(part: str) -> None:
     files = {kind: block(part, f"csv {kind}") for kind in ("data", "dyads", "long")}
-    tables = {
-        kind: read_delimited(text.encode(), f"{kind}.csv", preferred=",")
-        for kind, text in files.items()
-        if text
-    }
+    tables = {kind: read_delimited(text.encode(), f"{kind}.csv", preferred=",") for kind, text in files.items() if text}
     plan = parse_plan(block(part, "toml") or "")
     table = tables["data"] if plan.dyads is None else join_dyads(tables["data"], tables["dyads"], plan)
     long, expected = reshape(table, plan), tables["long"].frame

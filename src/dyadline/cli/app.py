@@ -54,6 +54,7 @@ def _everything(
 app.command()(study.demo)
 app.command()(study.new)
 app.command()(study.check)
+app.command()(study.describe)
 app.command()(study.run)
 app.command("fit")(models.fit_command)
 app.command()(models.simulate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ from dyadline.errors import DataError, Finding, PlanError
 from dyadline.words import counted
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.text import Text
 
     from dyadline.result import AnalysisResult
@@ -137,13 +138,20 @@ def claim_folder(folder: Path, *, force: bool) -> None:
 
 def write_results(result: AnalysisResult, folder: Path) -> None:
     """Report and tables."""
-    from dyadline.workflow import make_folder, write_report, write_whole
+    from dyadline.workflow import write_report
 
-    make_folder(folder / "tables")
-    for name, table in result.tables.items():
-        write_whole(folder / "tables" / f"{name}.csv", table.write_csv().encode())
+    write_tables(result.tables, folder)
     with progress("Writing the report"):
         write_report(result, folder / "report.html")
+
+
+def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
+    """Each table at full precision as ``tables/NAME.csv``."""
+    from dyadline.workflow import make_folder, write_whole
+
+    make_folder(folder / "tables")
+    for name, table in tables.items():
+        write_whole(folder / "tables" / f"{name}.csv", table.write_csv().encode())
 
 
 def answer(result: AnalysisResult, folder: Path, *, json: bool) -> None:

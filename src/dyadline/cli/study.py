@@ -17,6 +17,7 @@ from dyadline.cli.console import (
     check_free,
     check_strict,
     claim_folder,
+    console,
     counts_by_level,
     echo_findings,
     finding_row,
@@ -24,6 +25,7 @@ from dyadline.cli.console import (
     print_json,
     progress,
     write_results,
+    write_tables,
 )
 from dyadline.errors import DataError, PlanError
 
@@ -142,6 +144,45 @@ def _echo_facts(asked: AnalysisPlan, dataset: Dataset) -> None:
         typer.echo(f"Model {model['model']} ({asked.models.method}): {model['formula']}")
     if asked.models.levels == "auto":
         typer.echo("Therapists leave the models again if a test finds no difference between them.")
+
+
+def describe(
+    plan: PlanFile,
+    out: Annotated[Path | None, typer.Option(help="Folder for a page and tables; without, they are printed.")] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Describe a plan's data: levels, ratings, attrition, agreement; nothing is scored."""
+    from dyadline.plan.document import read_plan
+    from dyadline.report.description import compose_description
+    from dyadline.studies.description import description
+    from dyadline.workflow import load, write_whole
+
+    asked = read_plan(plan)
+    if out:
+        check_free(out, force=force)
+    with progress("Reading and describing"):
+        dataset = load(asked)
+        tables = description(dataset)
+        document = compose_description(dataset, asked, tables)
+    if out:
+        from dyadline.report.html import write_html
+
+        claim_folder(out, force=force)
+        write_tables(tables, out)
+        write_whole(out / "description.html", write_html(document).encode())
+    if json:
+        found = {name: table.to_dicts() for name, table in tables.items()}
+        print_json({"title": asked.title, **found, "findings": [finding_row(f) for f in dataset.findings]})
+        return
+    if out:
+        echo_findings(dataset.findings, notes=False)
+        typer.echo(f"\nDescription: {out / 'description.html'}\nTables: {out / 'tables'}")
+        return
+    from dyadline.report.text import render_tables
+
+    console(lambda width: render_tables(document, width=width))
+    echo_findings(dataset.findings)
 
 
 def run(

@@ -12,7 +12,15 @@ import polars as pl
 from dyadline.errors import Finding
 from dyadline.plan.document import plan_text
 from dyadline.plan.scores import Operationalisation, describe_operationalisation
-from dyadline.report import figures, growth_tables, imputation_tables, model_tables, narrative, study_tables
+from dyadline.report import (
+    description,
+    figures,
+    growth_tables,
+    imputation_tables,
+    model_tables,
+    narrative,
+    study_tables,
+)
 from dyadline.report.document import (
     Block,
     Cell,
@@ -32,7 +40,6 @@ from dyadline.report.numbers import count, occasion
 if TYPE_CHECKING:
     from dyadline.result import AnalysisResult
 
-_LEVELS = {"error": 0, "warning": 1, "note": 2}
 _LEVELS_ASKED = {
     3: "Sessions in dyads in therapists",
     "auto": "Sessions in dyads in therapists if a test says that therapists differ, else sessions in dyads",
@@ -54,11 +61,13 @@ def compose(result: AnalysisResult) -> Document:
         For `write_html`; the same result always gives the same document.
     """
     asked = describe_operationalisation(result.plan.convergence)
-    tables = result.tables
+    tables, time = result.tables, heading(result.plan.columns.time)
     makers = (
         ("asked", "What was asked", _asked(result, asked)),
         ("data", "Data", _data(result)),
-        ("ratings", "Ratings and outcome", _ratings(result)),
+        ("attrition", "Attrition and missing values", description.attrition_blocks(tables, time=time)),
+        ("ratings", "Ratings and outcome", _ratings(result, time)),
+        ("similarity", "Similarity within dyads and therapists", description.similarity_blocks(tables)),
         ("scores", "Scores of the dyads", _scores(result)),
         ("time", "Shape of change", _time(result)),
         ("models", "Outcome models", _models(result)),
@@ -175,17 +184,14 @@ def _data(result: AnalysisResult) -> Iterator[Block]:
         counts |= imputation_tables.sizes(result.tables, number, title)
     yield study_tables.sizes_table(counts)
     if "flow" in result.tables:
-        yield study_tables.flow_table(result.tables["flow"], time=heading(result.plan.columns.time))
+        flow = study_tables.flow_table(result.tables["flow"], time=heading(result.plan.columns.time))
+        yield description.unless_long(flow)
+    yield from description.level_blocks(result.tables)
 
 
-def _ratings(result: AnalysisResult) -> Iterator[Block]:
-    time = heading(result.plan.columns.time)
-    if "descriptives" in result.tables:
-        described = result.tables["descriptives"]
-        yield study_tables.descriptives_table(described, time=time, names=dict(result.dataset.names))
-        yield figures.two_raters(described, time=time)
-    if "agreement" in result.tables and len(result.tables["agreement"]):
-        yield study_tables.agreement_table(result.tables["agreement"], time=time)
+def _ratings(result: AnalysisResult, time: str) -> Iterator[Block]:
+    yield from description.value_blocks(result.tables, result.dataset.names, time=time)
+    yield from description.rater_blocks(result.tables, time=time)
     yield figures.rating_curves(result.dataset.rows, result.scoring.curves, time=time)
     if len(result.scoring.discrepancies):
         how = result.plan.convergence
@@ -247,7 +253,7 @@ def _findings(findings: tuple[Finding, ...]) -> Iterator[Block]:
     if not findings:
         yield Paragraph(parts=("Nothing was noticed that asks for attention.",))
         return
-    yield FindingList(findings=tuple(sorted(findings, key=lambda f: _LEVELS[f.level])))
+    yield FindingList(findings=tuple(sorted(findings, key=lambda f: description.LEVELS[f.level])))
 
 
 def _collinearity(result: AnalysisResult) -> Iterator[Block]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from dyadline.report.document import Cell, Column, Row, RowGroup, Table
+from dyadline.report.document import Cell, Column, Document, Paragraph, Part, Row, RowGroup, Symbol, Table
 from dyadline.report.labels import CONVENTIONS
 from dyadline.report.model_tables import estimates_row, model_table, random_groups
 from dyadline.report.numbers import words
@@ -148,6 +148,27 @@ def _line_up(texts: list[list[str]], place: int) -> None:
     longest = max((len(line[place]) - len(line[place].partition(".")[0]) for line in plain), default=0)
     for line in plain:
         line[place] += " " * (longest - (len(line[place]) - len(line[place].partition(".")[0])))
+
+
+def render_tables(document: Document, *, width: int = 100) -> Text:
+    """All tables of a document, as `render_text` prints them, and the paragraphs between them."""
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="ignore")
+    for section in document.sections:
+        for block in section.blocks:
+            if isinstance(block, Table):
+                text.append_text(render_text(block, width=width)).append("\n")
+            elif isinstance(block, Paragraph):
+                said = " ".join(filter(None, (block.heading, "".join(map(_plain, block.parts)))))
+                text.append(f"{fill(said, width)}\n\n")
+    return text
+
+
+def _plain(part: Part) -> str:
+    if isinstance(part, Cell):
+        return words(part)
+    return part.letters if isinstance(part, Symbol) else part
 
 
 def main_table(result: AnalysisResult, *, width: int = 100) -> Text:
