@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dyadline.data.recognise import Recognised, ambiguities, recognise
+from dyadline.data.recognise import recognise as recognise_table
+from dyadline.data.recognised import Recognised, ambiguities
+from dyadline.data.table import Table
 
 N = 12
 DRAW = random.Random(3)
+
+
+def recognise(frame: pl.DataFrame) -> Recognised:
+    return recognise_table(Table(frame=frame))
 
 
 def values(low: float, high: float) -> list[float]:

@@ -1,285 +1,257 @@
-"""Which column may play which role, guessed from names and from what the columns hold."""
+"""A file is looked at: which column plays which role, and what its plan says beside."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import polars as pl
-
-from dyadline.data.delimited import MISSING
+from dyadline.data import roles
+from dyadline.data.dyad_level import course, matching_column
+from dyadline.data.evidence import Evidence, Guess
+from dyadline.data.instrument import Instrument
+from dyadline.data.naming import DATE
+from dyadline.data.occasions import RaterColumn, in_order, rater_column, text_occasions
+from dyadline.data.recognised import MANY, Layout, Notes, Recognised
+from dyadline.data.sources import Source, long_sources, unit_of, wide_sources
+from dyadline.data.table import Table
+from dyadline.data.value_notes import note_measures, note_missing, note_ranges
+from dyadline.plan.columns import TIME, ItemsSection, Label
 from dyadline.words import listed
 
-DYAD = "dyad dyadid couple coupleid pair patient patientid pat client clientid case caseid subject subj participant "
-DYAD += "person personid child childid student pid id"
-THERAPIST = "therapist therapistid ther thera clinician counsellor counselor psychologist provider tid"
-TIME = "occasion occas occ session sess wave week weeks time visit interview assessment measurement month day t"
-OUTCOME = (
-    "outcome symptom symptoms distress bdi gsi scl phq oq core hamd hrsd hdrs madrs bai gad bsi dass cesd ces qids "
-)
-OUTCOME += "iip sofa anxiety depression y"
-ALLIANCE = "wai waisr alliance allianz haq calpas srs vtas wais"
-PATIENT = "p pat patient patients c cl client clients"
-THERAPIST_SIDE = "t th ther therapist therapists clinician counsellor counselor"
-PARTNERS = (("parent", "child"), ("husband", "wife"), ("man", "woman"), ("m", "f"), ("male", "female"), ("a", "p"))
-BASELINE = "pre baseline base bl intake pretest pretreatment initial screening t0"
-SUBSCALE = "goal goals task tasks bond item"
-_SCALE = "(wai|waisr|wais|alliance)"
-NUMBERING = frozenset({"id", "no", "nr", "num", "number", "code", "index"})
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guess:
-    """The column that a role may have.
-
-    Attributes
-    ----------
-    role
-        A key of the plan's ``[columns]``.
-    column
-        Name in the file, or None where nothing fits.
-    reason
-        Why, in a few words.
-    alternatives
-        Further columns that would fit, best first.
-    """
-
-    role: str
-    column: str | None
-    reason: str
-    alternatives: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recognised:
-    """A guess for each role; ``recognised["dyad"].column`` is a name in the file or None.
-
-    Attributes
-    ----------
-    guesses
-        For ``dyad, therapist, time, patient_rating, therapist_rating, outcome, baseline``, in this order.
-    covariates
-        Further columns of numbers with one value per dyad, in the order of the file.
-    """
-
-    guesses: tuple[Guess, ...]
-    covariates: tuple[str, ...]
-
-    def __getitem__(self, role: str) -> Guess:
-        for guess in self.guesses:
-            if guess.role == role:
-                return guess
-        raise KeyError(role)
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Column by role, for the roles that were found."""
-        return {guess.role: guess.column for guess in self.guesses if guess.column is not None}
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Roles that an analysis needs and that were not found."""
-        optional = ("therapist", "baseline")
-        return tuple(g.role for g in self.guesses if g.column is None and g.role not in optional)
-
-
-def recognise(frame: pl.DataFrame) -> Recognised:
+def recognise(table: Table, *, instruments: Sequence[Instrument] = (), dyads: Table | None = None) -> Recognised:
     """Guess the role of each column.
 
-    A name makes a column a candidate; its values can rule it out or move it up: a dyad's label repeats, time
-    is a number that differs within dyads, a baseline does not.
+    A name, or else a label, makes a column a candidate; its values can rule it out or move it up: a dyad's label
+    repeats, or each row is a dyad and columns repeat over occasions; time differs within dyads, a baseline does not.
 
     Parameters
     ----------
-    frame
-        As `read_frame` gives it.
+    table
+        As it was read.
+    instruments
+        Measures whose items may be among the columns.
+    dyads
+        A second file with one row per dyad.
     """
-    columns = _Columns(frame)
-    dyad = _dyad(columns)
-    columns = columns.without(dyad.column)
-    within = columns.constant_within(dyad.column)
-    therapist = _therapist(columns, within)
-    columns = columns.without(therapist.column)
-    time = _time(columns, dyad.column, within)
-    columns = columns.without(time.column)
-    varying = columns.without(*within) if dyad.column else columns
-    patient_rating, therapist_rating = _ratings(varying)
-    varying = varying.without(patient_rating.column, therapist_rating.column)
-    outcome = _outcome(varying)
-    baseline = _baseline(columns, within, outcome.column)
-    covariates = tuple(c for c in columns.numeric if c in within and c != baseline.column)
-    return Recognised(
-        guesses=(dyad, therapist, time, patient_rating, therapist_rating, outcome, baseline), covariates=covariates
-    )
+    return _Look(table, instruments, dyads).recognised()
 
 
-class _Columns:
-    """Names, their words, and evidence in the values."""
+class _Look:
+    """One look at a file; what is found is gathered on the way."""
 
-    def __init__(self, frame: pl.DataFrame, names: Sequence[str] | None = None) -> None:
-        self.frame = frame
-        self.names = list(frame.columns if names is None else names)
-        self.words = {name: _words(name) for name in self.names}
+    def __init__(self, table: Table, instruments: Sequence[Instrument], dyads: Table | None) -> None:
+        self.table = table
+        self.evidence = Evidence(table)
+        self.instruments = instruments
+        self.dyads = None if dyads is None else Evidence(dyads)
+        self.notes = Notes()
+        self.taken: dict[str, Source] = {}
 
-    def without(self, *names: str | None) -> _Columns:
-        return _Columns(self.frame, [name for name in self.names if name not in names])
+    def recognised(self) -> Recognised:
+        dyad = roles.repeated_dyad(self.evidence)
+        if dyad.column is None:
+            single = roles.single_dyad(self.evidence)
+            wide = wide_sources(self.evidence.without(single.column), self.instruments) if single.column else ()
+            if any(source.family.timed for source in wide):
+                return self._wide(single, wide)
+            if single.column:
+                reason = f"{single.column!r} is named so, but no value repeats, nor do columns over occasions"
+                dyad = Guess(role="dyad", column=None, reason=reason)
+        return self._long(dyad)
 
-    @property
-    def numeric(self) -> list[str]:
-        return [name for name in self.names if self.is_numeric(name)]
+    def _long(self, dyad: Guess) -> Recognised:
+        left = self.evidence.without(dyad.column)
+        within = left.constant_within(dyad.column)
+        therapist = roles.therapist(left, within)
+        left = left.without(therapist.column)
+        sources = long_sources(left, self.instruments)
+        rater = self._rater(left, sources, within) if dyad.column else None
+        column = rater.column if rater else None
+        left = left.without(column)
+        time = self._time(left, dyad.column, within, column)
+        left = left.without(time.column)
+        varying = _varying(sources, within, time.column, column)
+        if rater is None:
+            patient, other = roles.ratings(varying, left)
+        else:
+            patient = roles.shared_rating(varying, left)
+            other = (
+                Guess(role="therapist_rating", column=patient[0].column, reason="the same, in other rows"),
+                patient[1],
+            )
+        self._take(patient)
+        self._take(other)
+        outcome = self._take(roles.outcome(self._free(varying), left))
+        own = [source for source in sources if {*source.columns} <= {*within} - {therapist.column}]
+        baseline = self._take(roles.baseline(own, left, outcome.column))
+        level = [name for name in left.names if name in within]
+        guesses = (dyad, therapist, time, patient[0], other[0], outcome, baseline)
+        return self._finish(guesses, left, level, "raters" if rater else "long", _items(sources))
 
-    def is_numeric(self, name: str) -> bool:
-        """Numbers, also where some type or a leading zero made them text; at least one value."""
-        column = self.frame[name]
-        if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-            return column.count() > 0
-        if column.dtype != pl.String:
-            return False
-        text = column.str.strip_chars()
-        there = text.filter(text.is_not_null() & ~text.is_in(MISSING))
-        return len(there) > 0 and not there.cast(pl.Float64, strict=False).null_count()
+    def _wide(self, dyad: Guess, sources: Sequence[Source]) -> Recognised:
+        left = self.evidence.without(dyad.column)
+        timed = [source for source in sources if source.family.timed]
+        level = [name for source in sources if not source.family.timed for name in source.columns]
+        therapist = roles.therapist(left, level)
+        left = left.without(therapist.column)
+        level = [name for name in left.names if name in level]
+        patient, other = roles.ratings(timed, left)
+        self._take(patient)
+        self._take(other)
+        outcome = self._take(roles.outcome(self._free(timed), left))
+        time = self._wide_time([source for source in timed if source in self.taken.values()] or timed)
+        own = [source for source in sources if {*source.columns} <= {*level}]
+        baseline = self._take(roles.baseline(own, left, outcome.column))
+        dates = [source.name for source in timed if all(left.is_date(name) for name in source.columns)]
+        if dates:
+            self.notes.write("checks", "date", dates[0], "dates, over the occasions", dates[1:])
+        guesses = (dyad, therapist, time, patient[0], other[0], outcome, baseline)
+        return self._finish(guesses, left, level, "wide", _items(sources))
 
-    def named(self, known: str, *, extra: Iterable[str] = ()) -> list[str]:
-        """Columns whose name is made of known words, those named first in `known` first."""
-        order = known.split()
-        rank: dict[str, int] = {}
-        for name, words in self.words.items():
-            matching = [order.index(word) for word in words if word in order]
-            if matching and all(word in order or word in NUMBERING or word in extra for word in words):
-                rank[name] = min(matching)
-        return sorted(rank, key=lambda name: rank[name])
+    def _take(self, picked: roles.Picked) -> Guess:
+        guess, source = picked
+        if source is not None:
+            self.taken[guess.role] = source
+        return guess
 
-    def constant_within(self, dyad: str | None) -> tuple[str, ...]:
-        """Columns with one value in all rows of each dyad; none where no dyad has two rows."""
-        if dyad is None or self.frame[dyad].drop_nulls().is_unique().all():
-            return ()
-        simple = [name for name in self.names if not self.frame[name].dtype.is_nested()]
-        groups = self.frame.filter(pl.col(dyad).is_not_null()).group_by(pl.col(dyad))
-        most = groups.agg(pl.col(simple).drop_nulls().n_unique()).select(pl.col(simple).max())
-        return tuple(name for name in simple if most[name].item() == 1)
+    def _free(self, sources: Sequence[Source]) -> list[Source]:
+        used = {column for source in self.taken.values() for column in source.columns}
+        return [source for source in sources if not used & {*source.columns}]
+
+    def _rater(self, left: Evidence, sources: Sequence[Source], within: Sequence[str]) -> RaterColumn | None:
+        """Who rated, where one column is rated by both; a column each needs no rater."""
+        found = rater_column(left, within)
+        if found is None:
+            return None
+        varying = _varying(sources, within, found.column)
+        if all(source is not None for _, source in roles.ratings(varying, left)):
+            return None
+        if roles.shared_rating(varying, left)[1] is None and found.patient is None:
+            return None
+        self.notes.write("raters", "column", found.column, "its two values say who rated")
+        if found.patient is None or found.therapist is None:
+            line = f"The file does not say which value of {found.column!r} stands in whose rows: write them."
+            self.notes.say("raters", "patient", line, doubt=True)
+        for side, value in (("patient", found.patient), ("therapist", found.therapist)):
+            self.notes.write(
+                "raters",
+                side,
+                f"<value in the {side}'s rows>" if value is None else value,
+                "not said by the file" if value is None else f"in the {side}'s rows",
+            )
+        return found
+
+    def _time(self, left: Evidence, dyad: str | None, within: Sequence[str], rater: str | None) -> Guess:
+        number = roles.time(left, dyad, within, rater)
+        dates = [name for name in left.names if name not in within and left.is_date(name)]
+        dates.sort(key=lambda name: not set(left.about(name)) & DATE)
+        if number.column is None and dyad and dates:
+            why = "dates, and no number of the session"
+            self.notes.write("time", "dates", "sessions", why, ("days", "weeks", "months"))
+            line = 'Each dyad\'s dates are numbered as its sessions; "weeks" counts the weeks from its first date.'
+            self.notes.say("time", "dates", line)
+            self._date_format(left, dates[0])
+            reason = "dates that differ within dyads; no column of numbers is named so"
+            return Guess(role="time", column=dates[0], reason=reason, alternatives=tuple(dates[1:]))
+        if number.column is not None and dates:
+            self.notes.write("checks", "date", dates[0], "dates that differ within dyads", dates[1:])
+            self._date_format(left, dates[0])
+        if number.column is None and dyad and (text := text_occasions(left, dyad, within)):
+            self._occasions(list(text.labels), text.doubt)
+            return Guess(role="time", column=text.column, reason="a text that names fixed occasions")
+        return number
+
+    def _wide_time(self, timed: Sequence[Source]) -> Guess:
+        labels: list[Label] = sorted(
+            {label for source in timed for label in source.family.at(TIME)},
+            key=lambda label: (isinstance(label, str), label),
+        )
+        seen = listed([str(label) for label in labels[:MANY]], total=len(labels))
+        if any(isinstance(label, str) for label in labels):
+            self._occasions(*(in_order(labels) or (labels, "The names do not say their order: check it.")))
+        self.notes.say("columns", "time", "One row per dyad: {time} stands where the names have the occasion.")
+        free = (unit_of(timed) or "occasion", "occasion", "time", "number of the occasion")
+        name = next(name for name in free if name not in self.table.frame.columns)
+        return Guess(role="time", column=name, reason=f"columns repeat over {seen}; what to call it is free")
+
+    def _occasions(self, ordered: Sequence[Label], doubt: str) -> None:
+        self.notes.write("time", "occasions", list(ordered), "fixed occasions, in this order")
+        if doubt:
+            self.notes.say("time", "occasions", doubt, doubt=True)
+
+    def _date_format(self, left: Evidence, column: str) -> None:
+        if left.date_format(column) == "":
+            line = f"In {column!r} no date tells day from month: write "
+            line += '"%d/%m/%Y" here for the day first, "%m/%d/%Y" for the month first.'
+            self.notes.say("time", "date_format", line, doubt=True)
+
+    def _second_file(self, guesses: tuple[Guess, ...]) -> tuple[tuple[Guess, ...], list[str]]:
+        """What the dyads' own file adds: roles that the data file does not have, and covariates."""
+        dyads, dyad = self.dyads, guesses[0].column
+        if dyads is None or dyad is None:
+            return guesses, []
+        key = matching_column(dyads, self.table.frame[dyad])
+        if key.column != dyad:
+            self.notes.write("dyads", "dyad", key.column or "<dyad column>", key.reason, key.alternatives)
+        if key.column is None:
+            return guesses, []
+        clashing = [name for name in dyads.names if name in self.table.frame.columns and name != key.column]
+        if clashing:
+            self.notes.say("dyads", "file", f"In both files, and taken from the data file: {listed(clashing)}.")
+        left = dyads.without(key.column, *clashing)
+        by_role = {guess.role: guess for guess in guesses}
+        if by_role["therapist"].column is None:
+            by_role["therapist"] = roles.therapist(left, left.names)
+        left = left.without(by_role["therapist"].column)
+        sources = long_sources(left, self.instruments)
+        if by_role["baseline"].column is None:
+            by_role["baseline"] = self._take(roles.baseline(sources, left, by_role["outcome"].column))
+        self._course(left, left.names)
+        return tuple(by_role.values()), [name for name in left.numeric if name not in _items(sources)]
+
+    def _course(self, left: Evidence, level: Sequence[str]) -> None:
+        for guess in course(left, level):
+            key = guess.role.removeprefix("checks.")
+            if key not in self.notes.sections.get("checks", {}):
+                self.notes.write("checks", key, guess.column, guess.reason, guess.alternatives)
+
+    def _finish(
+        self, guesses: tuple[Guess, ...], left: Evidence, level: Sequence[str], layout: Layout, items: set[str]
+    ) -> Recognised:
+        notes = self.notes
+        self._course(left, level)
+        numbers = [name for name in left.numeric if name in level and name not in items]
+        guesses, from_dyads = self._second_file(guesses)
+        used = {column for source in self.taken.values() for column in source.columns}
+        covariates = tuple(name for name in (*numbers, *from_dyads) if name not in used)
+        note_measures(notes, self.taken)
+        note_ranges(notes, self.taken, left, self.instruments)
+        for evidence in (self.evidence, self.dyads):
+            if evidence is not None:
+                note_missing(notes, evidence, used, covariates)
+        for guess in guesses:
+            if guess.alternatives:
+                names = listed([repr(name) for name in guess.alternatives[:MANY]], total=len(guess.alternatives))
+                notes.say("columns", guess.role, f"{names} would fit too.")
+        if covariates:
+            names = ", ".join(covariates[:MANY]) + (" ..." if len(covariates) > MANY else "")
+            notes.say("columns", "covariates", f"Numbers with one value per dyad: {names}")
+        entries = {role: source.entry for role, source in self.taken.items()}
+        return Recognised(
+            guesses=guesses,
+            covariates=covariates,
+            layout=layout,
+            also=tuple(notes.also),
+            scored={role: entry for role, entry in entries.items() if isinstance(entry, ItemsSection)},
+            sections=notes.sections,
+            comments={place: tuple(lines) for place, lines in notes.comments.items()},
+            doubts=tuple(notes.doubts),
+        )
 
 
-def _words(name: str) -> list[str]:
-    """The words of a name: ``waiPatient_1`` has wai, patient, 1; ``WAIP`` and ``waip`` have wai, p."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
-    words = re.findall(r"[^\W\d_]+\d?$|[^\W\d_]+|\d+", spaced)
-    split: list[str] = []
-    for word in words:
-        joined = re.fullmatch(rf"{_SCALE}(p|c|t)|(p|c|t){_SCALE}|([^\W\d]{{2,}})(\d)", word)
-        split.extend([part for part in joined.groups() if part] if joined else [word])
-    return split
+def _varying(sources: Sequence[Source], within: Sequence[str], *others: str | None) -> list[Source]:
+    return [s for s in sources if not {*s.columns} <= {*within} and not {*s.columns} & {*others}]
 
 
-def _first(role: str, candidates: Sequence[str], reason: str, otherwise: str) -> Guess:
-    if not candidates:
-        return Guess(role=role, column=None, reason=otherwise)
-    return Guess(role=role, column=candidates[0], reason=reason, alternatives=tuple(candidates[1:]))
-
-
-def _dyad(columns: _Columns) -> Guess:
-    def repeats(name: str) -> bool:
-        values = columns.frame[name].drop_nulls()
-        if values.dtype.is_nested() or (values.dtype.is_float() and not (values == values.round()).all()):
-            return False
-        return 1 < values.n_unique() < len(values)
-
-    candidates = [name for name in columns.named(DYAD) if repeats(name)]
-    # More than one may be named so, as in a file with dyads and persons: the order of names decides.
-    return _first("dyad", candidates, "named so, and its values repeat", "no column with repeated values is named so")
-
-
-def _therapist(columns: _Columns, within: Sequence[str]) -> Guess:
-    candidates = [name for name in columns.named(THERAPIST) if name in within]
-    return _first("therapist", candidates, "named so, and the same in all rows of a dyad", "no such column")
-
-
-def _time(columns: _Columns, dyad: str | None, within: Sequence[str]) -> Guess:
-    candidates = [name for name in columns.named(TIME) if columns.is_numeric(name) and name not in within]
-    frame = columns.frame
-
-    def doubtful(name: str) -> tuple[bool, bool, int]:
-        complete = not frame[name].null_count()
-        once = dyad is None or not frame.select(dyad, name).is_duplicated().any()
-        # Of two that would do, fixed occasions have fewer different values than sessions or days.
-        return not complete, not once, frame[name].n_unique()
-
-    candidates.sort(key=doubtful)
-    reason = "named so, a number, and different within dyads"
-    return _first("time", candidates, reason, "no column of numbers is named so")
-
-
-def _ratings(columns: _Columns) -> tuple[Guess, Guess]:
-    """Two columns whose names differ only in who rates."""
-    sides = [(frozenset(PATIENT.split()), frozenset(THERAPIST_SIDE.split()))]
-    sides += [(frozenset({one}), frozenset({other})) for one, other in PARTNERS]
-    # Two values are a group or an indicator, not a rating.
-    numeric = [name for name in columns.numeric if columns.frame[name].n_unique() > 2]
-    pairs: list[tuple[tuple[bool, int, int], str, str]] = []
-    for number, (one_side, other_side) in enumerate(sides):
-        for one in numeric:
-            for other in numeric:
-                if one != other and _counterparts(columns.words[one], columns.words[other], one_side, other_side):
-                    words = columns.words[one]
-                    alliance = any(word in ALLIANCE.split() for word in words)
-                    part = sum(word in SUBSCALE.split() or word.isdigit() for word in words)
-                    pairs.append(((not alliance, number, part), one, other))
-    pairs.sort(key=lambda pair: pair[0])
-    if not pairs:
-        return _alone(columns, "patient_rating", PATIENT), _alone(columns, "therapist_rating", THERAPIST_SIDE)
-    patients = list(dict.fromkeys(one for _, one, _ in pairs))
-    therapists = list(dict.fromkeys(other for _, _, other in pairs))
-    return (
-        _first("patient_rating", patients, f"{therapists[0]!r} is its counterpart", ""),
-        _first("therapist_rating", therapists, f"{patients[0]!r} is its counterpart", ""),
-    )
-
-
-def _counterparts(one: Sequence[str], other: Sequence[str], side: frozenset[str], far: frozenset[str]) -> bool:
-    if len(one) != len(other):
-        return False
-    differing = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
-    # A lone letter is no name for a rating: `p` and `t` may be anything.
-    told = len(one) > 1 or len(one[0]) > 2
-    return told and len(differing) == 1 and differing[0][0] in side and differing[0][1] in far
-
-
-def _alone(columns: _Columns, role: str, side: str) -> Guess:
-    named = [name for name in columns.numeric if set(columns.words[name]) & set(ALLIANCE.split())]
-    candidates = [name for name in named if set(columns.words[name]) & set(side.split())]
-    reason = "named so; no counterpart of the other rater"
-    return _first(role, candidates, reason, "no two columns are named alike but for the rater")
-
-
-def _outcome(columns: _Columns) -> Guess:
-    before = BASELINE.split()
-    order = OUTCOME.split()
-    rank = {
-        name: (len(columns.words[name]), min(order.index(w) for w in columns.words[name] if w in order))
-        for name in columns.numeric
-        if set(columns.words[name]) & set(order) and not set(columns.words[name]) & set(before)
-    }
-    # The plainest name is the total score; more words are subscales or derived columns.
-    candidates = sorted(rank, key=lambda name: rank[name])
-    return _first("outcome", candidates, "named like a symptom measure", "no column is named like a symptom measure")
-
-
-def _baseline(columns: _Columns, within: Sequence[str], outcome: str | None) -> Guess:
-    before = BASELINE.split()
-    stem = [word for word in _words(outcome) if word not in before] if outcome else []
-    candidates = [name for name in columns.numeric if name in within and set(columns.words[name]) & set(before)]
-    candidates.sort(key=lambda name: [word for word in columns.words[name] if word not in before] != stem)
-    if not candidates:
-        return Guess(role="baseline", column=None, reason="no column with one value per dyad is named so")
-    like = f", and named like {outcome!r}" if outcome and set(stem) & set(columns.words[candidates[0]]) else ""
-    reason = f"one value per dyad{like}"
-    return Guess(role="baseline", column=candidates[0], reason=reason, alternatives=tuple(candidates[1:]))
-
-
-def ambiguities(recognised: Recognised) -> tuple[str, ...]:
-    """A sentence for each role that more than one column would fit."""
-    return tuple(
-        f"{guess.role}: {guess.column!r} is taken; {listed([repr(name) for name in guess.alternatives])} would fit too."
-        for guess in recognised.guesses
-        if guess.alternatives
-    )
+def _items(sources: Sequence[Source]) -> set[str]:
+    return {column for source in sources if source.family.itemed for column in source.columns}

@@ -1,0 +1,106 @@
+"""What columns are called: the words of their names, in the languages of the field's laboratories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+
+def spoken(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+DYAD = spoken(
+    "dyad dyadid dyade dyads couple coupleid paar par pair patient patientid pasient pasientid pat patid client "
+    "clientid klient klientid case caseid caseno fall fallnr subject subj participant person personid child childid "
+    "student deltaker teilnehmer vp vpn vpcode proband pid id"
+)
+THERAPIST = spoken(
+    "therapist therapistid therapeut therapeutin therapeutid terapeut terapeutid behandler behandlerid ther thera "
+    "clinician counsellor counselor psychologist provider therid thid tid"
+)
+TIME = spoken(
+    "occasion occas occ session sessions sitzung sesjon sess sitz wave week weeks woche uke time tid visit interview "
+    "assessment measurement zeitpunkt messzeitpunkt mzp tidspunkt timepoint timep tp termin stunde phase month monat "
+    "day t"
+)
+OUTCOME = spoken(
+    "outcome symptom symptoms symptome symptomer distress bdi bdiii gsi scl phq oq core hamd hrsd hdrs madrs bai gad "
+    "bsi dass cesd ces qids iip pcl k10 who sofa anxiety depression depresjon angst y"
+)
+ALLIANCE = spoken("wai waisr alliance allianz allianse haq calpas srs vtas wais arbeitsbuendnis arbeitsbündnis")
+PATIENT = spoken("p pat patient patients pasient c cl client clients klient klienten k")
+THERAPIST_SIDE = spoken("t th ther therapist therapists therapeut terapeut behandler clinician counsellor counselor b")
+PARTNERS = (("parent", "child"), ("husband", "wife"), ("man", "woman"), ("m", "f"), ("male", "female"), ("a", "p"))
+BASELINE = spoken(
+    "pre prae prä prä pretest baseline base bl intake pretreatment initial screening eingang oppstart start t0 vorher"
+)
+LATE = spoken("post posttest end ende slutt final nachher abschluss avslutning termination discharge last")
+MIDDLE = spoken("mid mitte midt middle zwischen halfway interim")
+FOLLOW_UP = spoken("fu followup followups katamnese kat oppfølging oppfolging follow")
+SUBSCALE = spoken("goal goals task tasks bond item ziel aufgabe bindung mål oppgave bånd")
+NUMBERING = frozenset(spoken("id no nr num number code index nummer kode name"))
+TOTAL = frozenset(spoken("total tot sum summe mean mittel mw score skår gesamt snitt"))
+
+TIME_MARK = {
+    "session": spoken("s se ses sess session sessions sitz sitzung sesjon termin stunde std v visit"),
+    "week": spoken("w wk week weeks woche uke"),
+    "wave": ["wave", "welle"],
+    "month": spoken("mon month months monat"),
+    "day": spoken("d day tag dag"),
+    "occasion": spoken("t tp time occ occasion mzp messzeitpunkt zeitpunkt tidspunkt tid m mp"),
+}
+"""Words before the number of an occasion, by what the number counts."""
+ITEM_MARK = frozenset(spoken("i it itm item items q frage fr sp spm spørsmål question nr"))
+
+RATER_COLUMN = frozenset(
+    "rater raters source respondent informant perspective role rolle who form version beurteiler kilde vurderer "
+    spoken("perspektiv perspektive melder rated ratedby by reporter")
+)
+PATIENT_VALUES = frozenset((*PATIENT, "pt", "patientin", "patient(in)", "pasienten", "self", "selbst"))
+THERAPIST_VALUES = frozenset((*THERAPIST_SIDE, "therapeutin", "therapeut(in)", "terapeuten", "provider"))
+
+COUNT = frozenset(spoken("n number num anzahl antall count total no nr nsessions nsess nsitzungen"))
+SESSIONS = frozenset(spoken("session sessions sess sitzungen stunden sesjoner timer visits hours nsessions nsess"))
+SESSIONS |= {"nsitzungen"}
+END = frozenset((*LATE, "letzte", "letzter", "siste", "ended", "enddate", "lastsession", "enddatum", "sluttdato"))
+DATE = frozenset(spoken("date dates datum dato day tag dag sessiondate sessdate visitdate"))
+REASON = frozenset(spoken("reason reasons grund gründe årsak arsak begründung abbruchgrund dropoutreason why"))
+
+_RATER = "patient|pat|pasient|client|klient|ther|therapist|therapeut|terapeut|p|c|t|k"
+_SCALE = (
+    "waisr|wais|wai|alliance|allianz|haq|calpas|srs|bdi|phq|gad|scl|gsi|oq|core|bai|madrs|hamd|iip|dass|pcl|bsi|ces"
+)
+_TAIL = "session|sess|ses|item|itm|pre|post|mid|total|tot|sum|mean|s|t|w|i|q"
+_GLUED = re.compile(rf"({_RATER})?({_SCALE})({_RATER})?({_TAIL})?")
+_CAMEL = re.compile(r"(?<=[^\W\d_])(?=[A-ZÄÖÜÆØÅ][a-zäöüæøå])|(?<=[a-zäöüæøå])(?=[A-ZÄÖÜÆØÅ])")
+
+NUMBERED = re.compile(
+    r"(?i)(phq\W?_?(?:15|9|8|4|2)|gad\W?_?(?:7|2)|scl\W?_?(?:90|27|9)|oq\W?_?(?:45|30)|core\W?_?(?:34|10|5)|"
+    r"dass\W?_?(?:42|21)|pcl\W?_?5|who\W?_?5|k10|k6|iip\W?_?(?:64|32)|bsi\W?_?(?:53|18)|wai\W?_?(?:36|12))(?=\D|$)"
+)
+"""Measures whose names end in a number, which is neither an item nor an occasion."""
+
+
+def words(name: str) -> list[str]:
+    """The words of a name: ``waiPatient_1`` has wai, patient, 1; ``WAIP`` and ``waip`` have wai, p."""
+    found: list[str] = []
+    for word in re.findall(r"[^\W\d_]+\d?$|[^\W\d_]+|\d+", _CAMEL.sub(" ", name).casefold()):
+        numbered = re.fullmatch(r"([^\W\d]{2,})(\d)", word)
+        stem = numbered[1] if numbered else word
+        glued = _GLUED.fullmatch(stem)
+        found.extend([part for part in glued.groups() if part] if glued else [stem])
+        if numbered:
+            found.append(numbered[2])
+    return found
+
+
+def time_unit(word: str) -> str | None:
+    """What a number counts that stands behind this word: session, week, wave, month, day, occasion."""
+    return next((unit for unit, marks in TIME_MARK.items() if word in marks), None)
+
+
+def named(words_of: Sequence[str], known: Sequence[str], extra: Collection[str] = ()) -> int | None:
+    """Place in `known` of the first known word, if all words are known, numbering or `extra`; else None."""
+    matching = [known.index(word) for word in words_of if word in known]
+    complete = all(word in known or word in NUMBERING or word in extra for word in words_of)
+    return min(matching) if matching and complete else None
