@@ -9,7 +9,7 @@ import polars as pl
 
 from dyadline.data.delimited import MISSING
 from dyadline.data.families import Family, families
-from dyadline.data.naming import DYAD, THERAPIST, TIME, named, spoken, words
+from dyadline.data.naming import DYAD, THERAPIST, TIME, named, word_list, words
 from dyadline.data.suspects import Cleaned, Suspect, cleaned, suspects
 from dyadline.data.table import Table
 
@@ -19,7 +19,7 @@ _DATE_SHAPES = {
     "%d.%m.%Y": r"^\d{1,2}\.\d{1,2}\.(?:\d{4}|\d{2})" + _CLOCK,
     "": r"^(\d{1,2})[-/](\d{1,2})[-/](?:\d{4}|\d{2})" + _CLOCK,
 }
-_FILLER = frozenset(spoken("the of a an and der die das des und for av og til i at in on total score rating"))
+_FILLER = frozenset(word_list("the of a an and der die das des und for av og til i at in on total score rating"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

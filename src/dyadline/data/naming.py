@@ -6,65 +6,71 @@ import re
 from collections.abc import Collection, Sequence
 
 
-def spoken(text: str) -> tuple[str, ...]:
+def word_list(text: str) -> tuple[str, ...]:
+    """Words that are written in one text."""
     return tuple(text.split())
 
-DYAD = spoken(
+
+DYAD = word_list(
     "dyad dyadid dyade dyads couple coupleid paar par pair patient patientid pasient pasientid pat patid client "
     "clientid klient klientid case caseid caseno fall fallnr subject subj participant person personid child childid "
     "student deltaker teilnehmer vp vpn vpcode proband pid id"
 )
-THERAPIST = spoken(
+THERAPIST = word_list(
     "therapist therapistid therapeut therapeutin therapeutid terapeut terapeutid behandler behandlerid ther thera "
     "clinician counsellor counselor psychologist provider therid thid tid"
 )
-TIME = spoken(
+TIME = word_list(
     "occasion occas occ session sessions sitzung sesjon sess sitz wave week weeks woche uke time tid visit interview "
     "assessment measurement zeitpunkt messzeitpunkt mzp tidspunkt timepoint timep tp termin stunde phase month monat "
     "day t"
 )
-OUTCOME = spoken(
+OUTCOME = word_list(
     "outcome symptom symptoms symptome symptomer distress bdi bdiii gsi scl phq oq core hamd hrsd hdrs madrs bai gad "
     "bsi dass cesd ces qids iip pcl k10 who sofa anxiety depression depresjon angst y"
 )
-ALLIANCE = spoken("wai waisr alliance allianz allianse haq calpas srs vtas wais arbeitsbuendnis arbeitsbündnis")
-PATIENT = spoken("p pat patient patients pasient c cl client clients klient klienten k")
-THERAPIST_SIDE = spoken("t th ther therapist therapists therapeut terapeut behandler clinician counsellor counselor b")
+ALLIANCE = word_list("wai waisr alliance allianz allianse haq calpas srs vtas wais arbeitsbuendnis arbeitsbündnis")
+PATIENT = word_list("p pat patient patients pasient c cl client clients klient klienten k")
+THERAPIST_SIDE = word_list(
+    "t th ther therapist therapists therapeut terapeut behandler clinician counsellor counselor b"
+)
 PARTNERS = (("parent", "child"), ("husband", "wife"), ("man", "woman"), ("m", "f"), ("male", "female"), ("a", "p"))
-BASELINE = spoken(
+BASELINE = word_list(
     "pre prae prä prä pretest baseline base bl intake pretreatment initial screening eingang oppstart start t0 vorher"
 )
-LATE = spoken("post posttest end ende slutt final nachher abschluss avslutning termination discharge last")
-MIDDLE = spoken("mid mitte midt middle zwischen halfway interim")
-FOLLOW_UP = spoken("fu followup followups katamnese kat oppfølging oppfolging follow")
-SUBSCALE = spoken("goal goals task tasks bond item ziel aufgabe bindung mål oppgave bånd")
-NUMBERING = frozenset(spoken("id no nr num number code index nummer kode name"))
-TOTAL = frozenset(spoken("total tot sum summe mean mittel mw score skår gesamt snitt"))
+LATE = word_list("post posttest end ende slutt final nachher abschluss avslutning termination discharge last")
+MIDDLE = word_list("mid mitte midt middle zwischen halfway interim")
+FOLLOW_UP = word_list("fu followup followups katamnese kat oppfølging oppfolging follow")
+SUBSCALE = word_list("goal goals task tasks bond item ziel aufgabe bindung mål oppgave bånd")
+NUMBERING = frozenset(word_list("id no nr num number code index nummer kode name"))
+TOTAL = frozenset(word_list("total tot sum summe mean mittel mw score skår gesamt snitt"))
 
 TIME_MARK = {
-    "session": spoken("s se ses sess session sessions sitz sitzung sesjon termin stunde std v visit"),
-    "week": spoken("w wk week weeks woche uke"),
+    "session": word_list("s se ses sess session sessions sitz sitzung sesjon termin stunde std v visit"),
+    "week": word_list("w wk week weeks woche uke"),
     "wave": ["wave", "welle"],
-    "month": spoken("mon month months monat"),
-    "day": spoken("d day tag dag"),
-    "occasion": spoken("t tp time occ occasion mzp messzeitpunkt zeitpunkt tidspunkt tid m mp"),
+    "month": word_list("mon month months monat"),
+    "day": word_list("d day tag dag"),
+    "occasion": word_list("t tp time occ occasion mzp messzeitpunkt zeitpunkt tidspunkt tid m mp"),
 }
 """Words before the number of an occasion, by what the number counts."""
-ITEM_MARK = frozenset(spoken("i it itm item items q frage fr sp spm spørsmål question nr"))
+ITEM_MARK = frozenset(word_list("i it itm item items q frage fr sp spm spørsmål question nr"))
 
 RATER_COLUMN = frozenset(
-    "rater raters source respondent informant perspective role rolle who form version beurteiler kilde vurderer "
-    spoken("perspektiv perspektive melder rated ratedby by reporter")
+    word_list(
+        "rater raters source respondent informant perspective role rolle who form version beurteiler kilde vurderer "
+        "perspektiv perspektive melder rated ratedby by reporter"
+    )
 )
 PATIENT_VALUES = frozenset((*PATIENT, "pt", "patientin", "patient(in)", "pasienten", "self", "selbst"))
 THERAPIST_VALUES = frozenset((*THERAPIST_SIDE, "therapeutin", "therapeut(in)", "terapeuten", "provider"))
 
-COUNT = frozenset(spoken("n number num anzahl antall count total no nr nsessions nsess nsitzungen"))
-SESSIONS = frozenset(spoken("session sessions sess sitzungen stunden sesjoner timer visits hours nsessions nsess"))
+COUNT = frozenset(word_list("n number num anzahl antall count total no nr nsessions nsess nsitzungen"))
+SESSIONS = frozenset(word_list("session sessions sess sitzungen stunden sesjoner timer visits hours nsessions nsess"))
 SESSIONS |= {"nsitzungen"}
 END = frozenset((*LATE, "letzte", "letzter", "siste", "ended", "enddate", "lastsession", "enddatum", "sluttdato"))
-DATE = frozenset(spoken("date dates datum dato day tag dag sessiondate sessdate visitdate"))
-REASON = frozenset(spoken("reason reasons grund gründe årsak arsak begründung abbruchgrund dropoutreason why"))
+DATE = frozenset(word_list("date dates datum dato day tag dag sessiondate sessdate visitdate"))
+REASON = frozenset(word_list("reason reasons grund gründe årsak arsak begründung abbruchgrund dropoutreason why"))
 
 _RATER = "patient|pat|pasient|client|klient|ther|therapist|therapeut|terapeut|p|c|t|k"
 _SCALE = (

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from dyadline.data.delimited import MISSING
-from dyadline.data.naming import spoken
+from dyadline.data.naming import word_list
 from dyadline.data.table import Declared, Table
 from dyadline.plan.columns import Label
 
 _HIGH = (9.0, 77.0, 88.0, 97.0, 98.0, 99.0, 777.0, 888.0, 997.0, 998.0, 999.0, 8888.0, 9999.0, 99999.0)
 _LOW = (-1.0, -2.0, -7.0, -8.0, -9.0, -66.0, -77.0, -88.0, -99.0, -777.0, -888.0, -999.0, -9999.0)
-_TEXTS = frozenset(spoken(". - -- ? n/a na #n/a nan null none missing k.a. k.a ka mangler fehlend fehlt x"))
+_TEXTS = frozenset(word_list(". - -- ? n/a na #n/a nan null none missing k.a. k.a ka mangler fehlend fehlt x"))
 _MEANS_MISSING = re.compile(
     r"(?i)\b(missing|no (answer|response|data)|not (answered|applicable|available|given)|n/?a|refus\w*|unknown|"
     r"don.?t know|keine (angabe|antwort)|k\.?\s?a\.?|fehl\w*|wei(ß|ss) nicht|nicht (beantwortet|ausgefüllt)|"
