@@ -78,25 +78,23 @@ _SCALE = (
 )
 _TAIL = "session|sess|ses|item|itm|pre|post|mid|total|tot|sum|mean|s|t|w|i|q"
 _GLUED = re.compile(rf"({_RATER})?({_SCALE})({_RATER})?({_TAIL})?")
-_CAMEL = re.compile(r"(?<=[^\W\d_])(?=[A-ZÄÖÜÆØÅ][a-zäöüæøå])|(?<=[a-zäöüæøå])(?=[A-ZÄÖÜÆØÅ])")
-
-NUMBERED = re.compile(
-    r"(?i)(phq\W?_?(?:15|9|8|4|2)|gad\W?_?(?:7|2)|scl\W?_?(?:90|27|9)|oq\W?_?(?:45|30)|core\W?_?(?:34|10|5)|"
-    r"dass\W?_?(?:42|21)|pcl\W?_?5|who\W?_?5|k10|k6|iip\W?_?(?:64|32)|bsi\W?_?(?:53|18)|wai\W?_?(?:36|12))(?=\D|$)"
-)
+_CAMEL = re.compile(r"(?<=[a-zäöüæøå])(?=[A-ZÄÖÜÆØÅ])")
+_MEASURES = r"phq{0}(?:15|9|8|4|2)|gad{0}(?:7|2)|scl{0}(?:90|27|9)|oq{0}(?:45|30)|core{0}(?:34|10|5)|dass{0}(?:42|21)|"
+_MEASURES += r"pcl{0}5|who{0}5|k{0}(?:10|6)|iip{0}(?:64|32)|bsi{0}(?:53|18)|wai{0}(?:36|12)"
+NUMBERED = re.compile(rf"(?i)(?:{_MEASURES.format('')})(?=\D)|(?:{_MEASURES.format('[_-]')})(?=\D+\d)")
 """Measures whose names end in a number, which is neither an item nor an occasion."""
 
 
 def words(name: str) -> list[str]:
     """The words of a name: ``waiPatient_1`` has wai, patient, 1; ``WAIP`` and ``waip`` have wai, p."""
     found: list[str] = []
-    for word in re.findall(r"[^\W\d_]+\d?$|[^\W\d_]+|\d+", _CAMEL.sub(" ", name).casefold()):
-        numbered = re.fullmatch(r"([^\W\d]{2,})(\d)", word)
-        stem = numbered[1] if numbered else word
-        glued = _GLUED.fullmatch(stem)
-        found.extend([part for part in glued.groups() if part] if glued else [stem])
-        if numbered:
-            found.append(numbered[2])
+    for run in re.findall(r"[^\W\d_]+|\d+", name):
+        for word in [run] if _GLUED.fullmatch(run.casefold()) else _CAMEL.split(run):
+            glued = _GLUED.fullmatch(word.casefold())
+            found.extend([part for part in glued.groups() if part] if glued else [word.casefold()])
+    # T0 is one word where it ends a name, as an item's number is not.
+    if len(found) > 1 and found[-1].isdecimal() and len(found[-1]) == 1 and re.search(r"(?i)(?<![^\W_])t\d$", name):
+        found[-2:] = ["".join(found[-2:])]
     return found
 
 

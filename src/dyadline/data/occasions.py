@@ -107,7 +107,8 @@ def text_occasions(evidence: Evidence, dyad: str, within: Sequence[str]) -> Text
             continue
         known = in_order(kinds)
         if known is not None:
-            return TextOccasions(column=name, labels=tuple(known[0]), doubt=known[1])
+            labels = tuple(float(label) if str(label).isdecimal() else label for label in known[0])
+            return TextOccasions(column=name, labels=labels, doubt=known[1])
         if name in named:
             seen = _as_they_appear(evidence.frame[dyad], text)
             if seen is not None:

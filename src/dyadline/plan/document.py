@@ -216,7 +216,11 @@ def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
                 continue  # a switch that is off needs no line, nor what it would switch
             for words in comments.get((name, key), ()):
                 yield from (f"# {line}" for line in _folded(words))
-            line = _line(key, held, _comment(inner.annotation, held, inner.description or ""))
+            comment = _comment(inner.annotation, held, inner.description or "")
+            line = _line(key, held, comment)
+            if len(line) > WIDTH:
+                yield f"# {comment}:"
+                line = _line(key, held, "")
             yield line if held is None else off + line
 
 
