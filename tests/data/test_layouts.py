@@ -251,7 +251,8 @@ def wide_session_then_item() -> Layout:
 @layout
 def wide_item_then_session() -> Layout:
     frame = wide({
-        "case": LABEL, **grid(WAISR_P, lambda s, i: f"wai_p_i{i}_s{s}"), **grid(WAISR_T, lambda s, i: f"wai_t_i{i}_s{s}"),
+        "case": LABEL, **grid(WAISR_P, lambda s, i: f"wai_p_i{i}_s{s}"),
+        **grid(WAISR_T, lambda s, i: f"wai_t_i{i}_s{s}"),
         **over(total(PHQ), lambda s: f"phq9_s{s}"),
     })  # fmt: skip
     return Table(frame=frame), None, Expected(
@@ -334,7 +335,8 @@ def wide_occasion_first() -> Layout:
         columns={
             "dyad": "Klient", "therapist": "Behandler", "time": "occasion",
             "patient_rating": ("wai-s", "t{time}_wai_k_{item}", None),
-            "therapist_rating": ("wai-s", "t{time}_wai_b_{item}", None), "outcome": ("bdi-ii", "t{time}_bdi_{item}", None),
+            "therapist_rating": ("wai-s", "t{time}_wai_b_{item}", None),
+            "outcome": ("bdi-ii", "t{time}_bdi_{item}", None),
         },
     )  # fmt: skip
 
@@ -447,7 +449,10 @@ def rows_of_raters_with_value_labels() -> Layout:
 def rows_of_raters_that_nothing_tells_apart() -> Layout:
     return Table(frame=pl.DataFrame(by_rater((1, 2), WAI))), None, Expected(
         layout="raters",
-        raters={"column": "rater", "patient": "<value in the patient's rows>", "therapist": "<value in the therapist's rows>"},
+        raters={
+            "column": "rater", "patient": "<value in the patient's rows>",
+            "therapist": "<value in the therapist's rows>",
+        },
         open=("raters.patient", "raters.therapist"),
     )  # fmt: skip
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from dyadline.data.evidence import Evidence, Guess, first
-from dyadline.data.naming import COUNT, DATE, DYAD, END, REASON, SESSIONS
+from dyadline.data.naming import COUNT, DATE, DYAD, END, REASON, SESSIONS, word_list, words
 from dyadline.data.values import labels
 from dyadline.errors import DataError
 
+_OF = frozenset(word_list("of the therapy treatment therapie attended completed held der von av i"))
 MATCHING = 0.5
 """At least this share of the data file's dyads is in the second file's column."""
 
@@ -25,7 +26,9 @@ def course(evidence: Evidence, within: Sequence[str]) -> tuple[Guess, ...]:
             reasons.append(name)
         elif spoken & END and (dated or name in evidence.numbers) and spoken & (SESSIONS | DATE | {"time", "week"}):
             ends.append(name)
-        elif name in evidence.numbers and spoken & SESSIONS and (spoken & COUNT or "nsessions" in spoken):
+        elif name in evidence.numbers and (
+            _counts(evidence.words[name]) or _counts(words(evidence.labels.get(name, "")))
+        ):
             sessions.append(name)
     found = (
         first("checks.sessions", sessions, "named so, and one value per dyad", ""),
@@ -33,6 +36,11 @@ def course(evidence: Evidence, within: Sequence[str]) -> tuple[Guess, ...]:
         first("checks.reason", reasons, "named so, and one value per dyad", ""),
     )
     return tuple(guess for guess in found if guess.column)
+
+
+def _counts(spoken: Sequence[str]) -> bool:
+    """Whether the words say a number of sessions, and nothing else: those of the parents are others."""
+    return bool({*spoken} & SESSIONS and {*spoken} & COUNT and {*spoken} <= SESSIONS | COUNT | _OF)
 
 
 def matching_column(dyads: Evidence, values: pl.Series) -> Guess:

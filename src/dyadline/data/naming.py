@@ -23,20 +23,21 @@ THERAPIST = word_list(
 TIME = word_list(
     "occasion occas occ session sessions sitzung sesjon sess sitz wave week weeks woche uke time tid visit interview "
     "assessment measurement zeitpunkt messzeitpunkt mzp tidspunkt timepoint timep tp termin stunde phase month monat "
-    "day t"
+    "day days months year years t"
 )
 OUTCOME = word_list(
     "outcome symptom symptoms symptome symptomer distress bdi bdiii gsi scl phq oq core hamd hrsd hdrs madrs bai gad "
     "bsi dass cesd ces qids iip pcl k10 who sofa anxiety depression depresjon angst y"
 )
 ALLIANCE = word_list("wai waisr alliance allianz allianse haq calpas srs vtas wais arbeitsbuendnis arbeitsbündnis")
-PATIENT = word_list("p pat patient patients pasient c cl client clients klient klienten k")
-THERAPIST_SIDE = word_list(
-    "t th ther therapist therapists therapeut terapeut behandler clinician counsellor counselor b"
-)
-PARTNERS = (("parent", "child"), ("husband", "wife"), ("man", "woman"), ("m", "f"), ("male", "female"), ("a", "p"))
+PATIENT = word_list("p pat patient patients pasient c cl client clients klient klienten")
+THERAPIST_SIDE = word_list("t th ther therapist therapists therapeut terapeut behandler clinician counsellor counselor")
+PARTNERS = (
+    ("k", "b"), ("k", "t"), ("p", "b"), ("parent", "child"), ("husband", "wife"), ("man", "woman"), ("m", "f"),
+    ("male", "female"), ("a", "p"),
+)  # fmt: skip
 BASELINE = word_list(
-    "pre prae prä prä pretest baseline base bl intake pretreatment initial screening eingang oppstart start t0 vorher"
+    "pre prae prä prä pretest baseline base bl intake pretreatment initial screening eingang oppstart t0 vorher"
 )
 LATE = word_list("post posttest end ende slutt final nachher abschluss avslutning termination discharge last")
 MIDDLE = word_list("mid mitte midt middle zwischen halfway interim")
@@ -62,8 +63,8 @@ RATER_COLUMN = frozenset(
         "perspektiv perspektive melder rated ratedby by reporter"
     )
 )
-PATIENT_VALUES = frozenset((*PATIENT, "pt", "patientin", "patient(in)", "pasienten", "self", "selbst"))
-THERAPIST_VALUES = frozenset((*THERAPIST_SIDE, "therapeutin", "therapeut(in)", "terapeuten", "provider"))
+PATIENT_VALUES = frozenset((*PATIENT, "k", "pt", "patientin", "patient(in)", "pasienten", "self", "selbst"))
+THERAPIST_VALUES = frozenset((*THERAPIST_SIDE, "b", "therapeutin", "therapeut(in)", "terapeuten", "provider"))
 
 COUNT = frozenset(word_list("n number num anzahl antall count total no nr nsessions nsess nsitzungen"))
 SESSIONS = frozenset(word_list("session sessions sess sitzungen stunden sesjoner timer visits hours nsessions nsess"))

@@ -20,6 +20,7 @@ from dyadline.data.naming import (
     words,
 )
 from dyadline.data.sources import Source
+from dyadline.words import listed
 
 Picked = tuple[Guess, Source | None]
 
@@ -141,17 +142,16 @@ def _spoken(source: Source, evidence: Evidence) -> set[str]:
 
 
 def _alone(sources: Sequence[Source], evidence: Evidence, role: str, side: Sequence[str]) -> Picked:
-    fitting = [
-        s
-        for s in sources
-        if _numbers(s, evidence) and (s.alliance or _spoken(s, evidence) & {*ALLIANCE}) and {*s.words} & {*side}
-    ]
-    reason = "named so; no counterpart of the other rater"
-    names = [source.name for source in fitting]
-    return (
-        first(role, names, reason, "no two columns are named alike but for the rater"),
-        fitting[0] if fitting else None,
-    )
+    named = [s for s in sources if _varies(s, evidence) and (s.alliance or _spoken(s, evidence) & {*ALLIANCE})]
+    fitting = [source for source in named if _spoken(source, evidence) & {*side}]
+    if fitting:
+        names = [source.name for source in fitting]
+        return first(role, names, "named so; no counterpart of the other rater", ""), fitting[0]
+    open_names = [source.name for source in named if not _spoken(source, evidence) & {*PATIENT, *THERAPIST_SIDE}]
+    if not open_names:
+        return Guess(role=role, column=None, reason="no two columns are named alike but for the rater"), None
+    shown = listed([repr(name) for name in open_names[:3]], total=len(open_names))
+    return Guess(role=role, column=None, reason=f"named like the alliance, but not by whom: {shown}"), None
 
 
 def shared_rating(sources: Sequence[Source], evidence: Evidence) -> Picked:
