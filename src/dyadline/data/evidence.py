@@ -12,6 +12,8 @@ from dyadline.data.families import Family, families
 from dyadline.data.naming import DYAD, THERAPIST, TIME, named, word_list, words
 from dyadline.data.suspects import Cleaned, Suspect, cleaned, suspects
 from dyadline.data.table import Table
+from dyadline.plan.columns import ITEM as ITEM_PLACE
+from dyadline.plan.columns import TIME as TIME_PLACE
 
 _CLOCK = r"(?:[T ]+\d{1,2}:\d{2}.*)?$"
 _DATE_SHAPES = {
@@ -50,7 +52,12 @@ class Evidence:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.frame = table.frame
-        self.names = [name for name in self.frame.columns if not self.frame[name].dtype.is_nested()]
+        # A name with braces would be read as a pattern.
+        self.names = [
+            name
+            for name in self.frame.columns
+            if name and not self.frame[name].dtype.is_nested() and TIME_PLACE not in name and ITEM_PLACE not in name
+        ]
         self.words = {name: words(name) for name in self.names}
         self.labels = {name: label for name, label in table.labels.items() if name in self.words}
         pools = [family.columns for family in families(self.names, self.labels, by_word=False)]

@@ -11,6 +11,7 @@ import polars as pl
 from dyadline.data.families import Family
 from dyadline.data.naming import ALLIANCE, words
 from dyadline.data.suspects import Cleaned
+from dyadline.words import listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +79,12 @@ class Match:
 
 def hinted(family_words: Sequence[str], instruments: Sequence[Instrument]) -> tuple[Instrument, ...]:
     """Measures that the words hint at; the most telling hint counts, wai-s before wai."""
-    spoken = "".join(family_words)
+    spoken = f" {' '.join(family_words)} "
 
     def strength(instrument: Instrument) -> int:
-        name = "".join(words(instrument.name))
-        if name in spoken.replace("#", ""):
-            return len(name) + 1
+        name = words(instrument.name)
+        if f" {' '.join(name)} " in spoken or "".join(name) in family_words:
+            return len("".join(name)) + 1
         said = [hint for hint in instrument.hints if hint in family_words]
         return max((len(hint) for hint in said), default=0)
 
@@ -174,14 +175,13 @@ def _turned(instrument: Instrument, numbers: Sequence[Cleaned], item_numbers: Se
     """Whether the reverse-keyed items run against the others; None where the answers do not tell."""
     if not instrument.reverse:
         return None
-    rows = len(numbers[0].values)
-    by_item: dict[int, list[pl.Series]] = {}
+    given: dict[int, list[pl.Series]] = {}
     for cleaned, item in zip(numbers, item_numbers, strict=True):
-        by_item.setdefault(item, []).append(cleaned.values)
-    frame = pl.DataFrame({str(item): pl.concat(given) for item, given in by_item.items() if item <= instrument.items
-                          and sum(map(len, given)) == rows * len(by_item[min(by_item)])})  # fmt: skip
+        given.setdefault(item, []).append(cleaned.values)
+    most = max(map(len, given.values()))
+    frame = pl.DataFrame({str(item): pl.concat(each) for item, each in given.items() if len(each) == most})
     against = [name for name in frame.columns if int(name) in instrument.reverse]
-    others = [name for name in frame.columns if name not in against]
+    others = [name for name in frame.columns if name not in against and int(name) <= instrument.items]
     if not against or not others:
         return None
     means = frame.select(a=pl.mean_horizontal(against), o=pl.mean_horizontal(others)).drop_nulls()
@@ -199,6 +199,4 @@ def is_alliance(instrument: Instrument | None, family_words: Sequence[str]) -> b
 
 
 def _and(parts: Sequence[object]) -> str:
-    from dyadline.words import listed
-
     return listed([str(part) for part in parts])

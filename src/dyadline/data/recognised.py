@@ -91,7 +91,9 @@ class Notes:
         self.also.append(Guess(role=f"{section}.{key}", column=shown, reason=why, alternatives=tuple(others)))
 
     def say(self, section: str, key: str, line: str, *, doubt: bool = False) -> None:
-        """A comment above a key; with doubt, it is on the screen, too."""
+        """A comment above a key; with doubt, it is on the screen, too. A doubt is said once."""
+        if line in self.doubts:
+            return
         self.comments.setdefault((section, key), []).append(line)
         if doubt:
             self.doubts.append(line)

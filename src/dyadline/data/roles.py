@@ -78,9 +78,7 @@ def ratings(sources: Sequence[Source], evidence: Evidence) -> tuple[Picked, Pick
         if pairs:
             break
     else:
-        return _alone(sources, evidence, "patient_rating", PATIENT), _alone(
-            sources, evidence, "therapist_rating", THERAPIST_SIDE
-        )
+        return _alone(sources, evidence, "patient_rating"), _alone(sources, evidence, "therapist_rating")
     patients = list(dict.fromkeys(one.name for one, _ in pairs))
     therapists = list(dict.fromkeys(other.name for _, other in pairs))
     one, other = pairs[0]
@@ -141,13 +139,22 @@ def _spoken(source: Source, evidence: Evidence) -> set[str]:
     return {*source.words, *_label_words(source, evidence)}
 
 
-def _alone(sources: Sequence[Source], evidence: Evidence, role: str, side: Sequence[str]) -> Picked:
+def _side(source: Source, evidence: Evidence) -> str | None:
+    """Whose rating it is, by its name, or else by its label; None where neither or both are named."""
+    for spoken in ({*source.words}, {*_label_words(source, evidence)}):
+        patient, therapist = spoken & {*PATIENT}, spoken & {*THERAPIST_SIDE}
+        if patient or therapist:
+            return None if patient and therapist else "patient_rating" if patient else "therapist_rating"
+    return None
+
+
+def _alone(sources: Sequence[Source], evidence: Evidence, role: str) -> Picked:
     named = [s for s in sources if _varies(s, evidence) and (s.alliance or _spoken(s, evidence) & {*ALLIANCE})]
-    fitting = [source for source in named if _spoken(source, evidence) & {*side}]
+    fitting = [source for source in named if _side(source, evidence) == role]
     if fitting:
         names = [source.name for source in fitting]
         return first(role, names, "named so; no counterpart of the other rater", ""), fitting[0]
-    open_names = [source.name for source in named if not _spoken(source, evidence) & {*PATIENT, *THERAPIST_SIDE}]
+    open_names = [source.name for source in named if _side(source, evidence) is None]
     if not open_names:
         return Guess(role=role, column=None, reason="no two columns are named alike but for the rater"), None
     shown = listed([repr(name) for name in open_names[:3]], total=len(open_names))

@@ -225,10 +225,8 @@ def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
 
 
 def _folded(words: str) -> list[str]:
-    """One line of a comment, or more; a line break or a control character of a file's label ends no comment."""
-    plain = "".join(c if c.isprintable() else " " for c in words)
-    indent = " " * (len(plain) - len(plain.lstrip()))
-    return wrap(plain, WIDTH - 2, initial_indent=indent, subsequent_indent=indent + "  " * bool(indent))
+    """Lines of a comment; no line break or control character of a file's labels ends it."""
+    return wrap("".join(c if c.isprintable() else " " for c in words), WIDTH - 2)
 
 
 def _comment(annotation: Any, value: object, description: str) -> str:
