@@ -662,6 +662,148 @@ def baseline_items() -> Layout:
     )
 
 
+@layout
+def wide_session_glued_to_the_rater() -> Layout:
+    frame = wide({
+        "ID": LABEL, **grid(WAI_P, lambda s, i: f"waip{s}_{i}"), **grid(WAI_T, lambda s, i: f"wait{s}_{i}"),
+        **over(total(BDI), lambda s: f"bdi{s}"),
+    })  # fmt: skip
+    return Table(frame=frame), None, Expected(
+        layout="wide",
+        columns={
+            "patient_rating": ("wai-s", "waip{time}_{item}", None), "outcome": "bdi{time}",
+            "therapist_rating": ("wai-s", "wait{time}_{item}", None),
+        },
+    )  # fmt: skip
+
+
+@layout
+def wide_padded_session_first() -> Layout:
+    frame = wide({
+        "VPCODE": CODE, **grid(WAISR_P, lambda s, i: f"S{s:02d}_WAIP{i:02d}"),
+        **grid(WAISR_T, lambda s, i: f"S{s:02d}_WAIT{i:02d}"), **grid(PHQ, lambda s, i: f"S{s:02d}_PHQ{i:02d}"),
+    })  # fmt: skip
+    return Table(frame=frame), None, Expected(
+        layout="wide",
+        columns={
+            "dyad": "VPCODE", "time": "session", "patient_rating": ("wai-sr", "S{time}_WAIP{item}", (1, 7)),
+            "outcome": ("phq-9", "S{time}_PHQ{item}", None),
+        },
+    )  # fmt: skip
+
+
+@layout
+def wide_norwegian_tidspunkt() -> Layout:
+    frame = wide({
+        "pasientnr": LABEL, "behandler": THERAPIST, **over(mean(WAI_P), lambda s: f"wai_pasient_tidspunkt{s}"),
+        **over(mean(WAI_T), lambda s: f"wai_terapeut_tidspunkt{s}"),
+        **over(total(BDI), lambda s: f"depresjon_tidspunkt{s}"),
+    }).rename({"pasientnr": "pasient_nr"})  # fmt: skip
+    return Table(frame=frame), None, Expected(
+        layout="wide",
+        columns={
+            "dyad": "pasient_nr", "therapist": "behandler", "time": "occasion",
+            "patient_rating": "wai_pasient_tidspunkt{time}", "therapist_rating": "wai_terapeut_tidspunkt{time}",
+            "outcome": "depresjon_tidspunkt{time}",
+        },
+    )  # fmt: skip
+
+
+@layout
+def wide_glued_pre_and_post() -> Layout:
+    at = ("PRE", "POST", "FU")
+    frame = wide({
+        "ID": LABEL, **over(mean(WAI_P), lambda s: f"WAIP{s}", at), **over(mean(WAI_T), lambda s: f"WAIT{s}", at),
+        **over(total(BDI), lambda s: f"BDI{s}", at),
+    })  # fmt: skip
+    return Table(frame=frame), None, Expected(
+        layout="wide", time={"occasions": at},
+        columns={"patient_rating": "WAIP{time}", "therapist_rating": "WAIT{time}", "outcome": "BDI{time}"},
+    )  # fmt: skip
+
+
+@layout
+def wide_pt_and_th_over_waves() -> Layout:
+    frame = wide({
+        "subject_id": LABEL, **over(mean(WAI_P), lambda s: f"wave{s}_wai_pt"),
+        **over(mean(WAI_T), lambda s: f"wave{s}_wai_th"), **over(mean(CORE), lambda s: f"wave{s}_core10"),
+    })  # fmt: skip
+    return Table(frame=frame), None, Expected(
+        layout="wide",
+        columns={
+            "time": "wave", "patient_rating": "wave{time}_wai_pt", "therapist_rating": "wave{time}_wai_th",
+            "outcome": "wave{time}_core10",
+        },
+    )  # fmt: skip
+
+
+@layout
+def wide_sessions_with_pre_and_post() -> Layout:
+    """A value before treatment beside numbered sessions is the baseline; one after them is an occasion."""
+    at = (1, 2, 3, 4, 5, 6)
+    frame = wide({
+        "dyad": LABEL, **over(mean(WAI_P), lambda s: f"wai_p_{s}", at), **over(mean(WAI_T), lambda s: f"wai_t_{s}", at),
+        **over(total(BDI), lambda s: f"bdi_{s}", at), "bdi_pre": PRE, "bdi_post": total(BDI)[:, 0],
+    })  # fmt: skip
+    return Table(frame=frame), None, Expected(
+        layout="wide", time={"occasions": (*at, "post")}, columns={"outcome": "bdi_{time}", "baseline": "bdi_pre"}
+    )  # fmt: skip
+
+
+@layout
+def wide_labels_tell_the_places() -> Layout:
+    """Both numbers run from 1 to 6; only the labels say which is the item."""
+    p, t = HAQ_P[:, :, :6], HAQ_T[:, :, :6]
+    columns = {**grid(p, lambda s, i: f"wp{s}_{i}"), **grid(t, lambda s, i: f"wt{s}_{i}")}
+    labels = {f"w{who}{s}_{i}": f"HAQ {side} session {s} item {i}" for s in range(1, 7) for i in range(1, 7)
+              for who, side in (("p", "patient"), ("t", "therapist"))}  # fmt: skip
+    frame = wide({"id": LABEL, **columns, **over(total(BDI), lambda s: f"bdi_{s}")})
+    return Table(frame=frame, labels=labels), None, Expected(
+        layout="wide",
+        columns={
+            "patient_rating": ("<measure>", "wp{time}_{item}", None),
+            "therapist_rating": ("<measure>", "wt{time}_{item}", None), "outcome": "bdi_{time}",
+        },
+        open=("measure of patient_rating",),
+    )  # fmt: skip
+
+
+@layout
+def items_and_totals_side_by_side() -> Layout:
+    frame = long({
+        "dyad": LABEL, "session": SESSION, **long_items(lambda n: f"wai_p_{n}", lambda n: f"wai_t_{n}", WAI),
+        "wai_p_total": mean(WAI_P), "wai_t_total": mean(WAI_T),
+        **items(BDI, lambda n: f"bdi_{n}"), "bdi_sum": total(BDI),
+    })  # fmt: skip
+    return Table(frame=frame), None, Expected(
+        columns={"patient_rating": ("wai-s", "wai_p_{item}", None), "outcome": ("bdi-ii", "bdi_{item}", None)},
+        said=("'wai_p_total' would fit too", "'bdi_sum' would fit too"),
+    )  # fmt: skip
+
+
+@layout
+def reversed_items_that_were_turned_already() -> Layout:
+    columns = long_items(lambda n: f"wais_p_{n}", lambda n: f"wais_t_{n}", WAISR)
+    return (
+        Table(frame=long({"id": LABEL, "session": SESSION, **columns, "bdi": total(BDI)})),
+        None,
+        Expected(columns={"patient_rating": ("wai-s", "wais_p_{item}", None)}, said=("here run with the others",)),
+    )
+
+
+@layout
+def one_rater_only() -> Layout:
+    frame = long({"id": LABEL, "session": SESSION, "wai_patient": mean(WAI_P), "bdi": total(BDI)})
+    return (
+        Table(frame=frame),
+        None,
+        Expected(
+            columns={"patient_rating": "wai_patient", "therapist_rating": "<therapist_rating column>"},
+            open=("therapist_rating",),
+        ),
+    )
+
+
 def plan_of(build: Callable[[], Layout]) -> tuple[AnalysisPlan, str, Layout, Any]:
     table, dyads, expected = build()
     found = recognise(table, instruments=INSTRUMENTS, dyads=dyads)

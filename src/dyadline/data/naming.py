@@ -30,7 +30,7 @@ OUTCOME = word_list(
     "bsi dass cesd ces qids iip pcl k10 who sofa anxiety depression depresjon angst y"
 )
 ALLIANCE = word_list("wai waisr alliance allianz allianse haq calpas srs vtas wais arbeitsbuendnis arbeitsbündnis")
-PATIENT = word_list("p pat patient patients pasient c cl client clients klient klienten")
+PATIENT = word_list("p pat pt patient patients pasient c cl client clients klient klienten")
 THERAPIST_SIDE = word_list("t th ther therapist therapists therapeut terapeut behandler clinician counsellor counselor")
 PARTNERS = (
     ("k", "b"), ("k", "t"), ("p", "b"), ("parent", "child"), ("husband", "wife"), ("man", "woman"), ("m", "f"),
