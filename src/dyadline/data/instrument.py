@@ -138,6 +138,8 @@ def match(
             f"items {_and(chosen.reverse)} run against the others, as its reverse-keyed items do"
             if by_key
             else "no item runs against the others, so none is turned"
+            if False in turned.values()
+            else "the answers do not tell whether items are reverse-keyed, so none is turned"
         )
         doubts.append(f"{chosen.name} is taken because {why}; it could be {_and(others)} as well: check the form.")
     else:
