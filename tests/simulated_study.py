@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from dyadline.data.instrument import Instrument
+from dyadline.data.recognition.instrument import Instrument
 
 DYADS, SESSIONS = 30, 6
 RNG = np.random.default_rng(11)

@@ -11,8 +11,8 @@ from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.data.describe import agreement, descriptives, flow
 from dyadline.data.frames import as_kind, frame_kind
 from dyadline.data.read import read_frame
-from dyadline.data.recognise import recognise
-from dyadline.data.recognised import Recognised
+from dyadline.data.recognition.recognise import recognise
+from dyadline.data.recognition.recognised import Recognised
 from dyadline.data.table import Table
 from dyadline.errors import PlanError
 from dyadline.plan.analysis import AnalysisPlan

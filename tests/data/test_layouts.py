@@ -11,7 +11,7 @@ import pytest
 import layouts_long  # noqa: F401  (fills LAYOUTS)
 import layouts_odd  # noqa: F401
 import layouts_wide  # noqa: F401
-from dyadline.data.recognise import recognise
+from dyadline.data.recognition.recognise import recognise
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.columns import ItemsSection
 from dyadline.plan.document import parse_plan, plan_text

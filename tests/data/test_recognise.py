@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dyadline.data.recognise import recognise as recognise_table
-from dyadline.data.recognised import Recognised, ambiguities
+from dyadline.data.recognition.recognise import recognise as recognise_table
+from dyadline.data.recognition.recognised import Recognised, ambiguities
 from dyadline.data.table import Declared, Table
 from dyadline.plan.document import parse_plan, plan_text
 from dyadline.workflow import first_plan

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dyadline.data.read import read_frame
-from dyadline.data.recognise import recognise
+from dyadline.data.recognition.recognise import recognise
 from dyadline.data.table import Table
 from dyadline.plan.document import parse_plan, plan_text
 from dyadline.workflow import first_plan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dyadline.data.evidence import Evidence, Guess, first
-from dyadline.data.naming import (
+from dyadline.data.recognition.evidence import Evidence, Guess, first
+from dyadline.data.recognition.naming import (
     ALLIANCE,
     BASELINE,
     DYAD,
@@ -19,7 +19,7 @@ from dyadline.data.naming import (
     TOTAL,
     words,
 )
-from dyadline.data.sources import Source
+from dyadline.data.recognition.sources import Source
 from dyadline.words import listed
 
 Picked = tuple[Guess, Source | None]

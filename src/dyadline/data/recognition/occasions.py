@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from dyadline.data.delimited import MISSING
-from dyadline.data.evidence import Evidence
-from dyadline.data.naming import (
+from dyadline.data.recognition.evidence import Evidence
+from dyadline.data.recognition.naming import (
     BASELINE,
     FOLLOW_UP,
     LATE,

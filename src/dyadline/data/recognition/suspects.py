@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dyadline.data.delimited import MISSING
-from dyadline.data.naming import word_list
+from dyadline.data.recognition.naming import word_list
 from dyadline.data.table import Declared, Table
 from dyadline.plan.columns import Label
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dyadline.data.evidence import Evidence
-from dyadline.data.families import Family
-from dyadline.data.instrument import Instrument, Match, hinted, is_alliance, match
-from dyadline.data.naming import BASELINE, ITEM_MARK, OUTCOME, PATIENT, THERAPIST_SIDE, time_unit, words
+from dyadline.data.recognition.evidence import Evidence
+from dyadline.data.recognition.families import Family
+from dyadline.data.recognition.instrument import Instrument, Match, hinted, is_alliance, match
+from dyadline.data.recognition.naming import BASELINE, ITEM_MARK, OUTCOME, PATIENT, THERAPIST_SIDE, time_unit, words
 from dyadline.plan.columns import ITEM, TIME, ItemsSection
 
 SPAN = 10

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dyadline.data.evidence import Guess
-from dyadline.data.sources import UNKNOWN
+from dyadline.data.recognition.evidence import Guess
+from dyadline.data.recognition.sources import UNKNOWN
 from dyadline.plan.columns import ItemsSection
 from dyadline.words import listed
 

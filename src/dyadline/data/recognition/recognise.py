@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dyadline.data import roles
-from dyadline.data.dyad_level import course, matching_column
-from dyadline.data.evidence import Evidence, Guess
-from dyadline.data.instrument import Instrument
-from dyadline.data.naming import DATE
-from dyadline.data.occasions import RaterColumn, in_order, rater_column, text_occasions
-from dyadline.data.recognised import MANY, Layout, Notes, Recognised
-from dyadline.data.sources import Source, long_sources, unit_of, wide_sources
+from dyadline.data.recognition.dyad_level import course, matching_column
+from dyadline.data.recognition.evidence import Evidence, Guess
+from dyadline.data.recognition.instrument import Instrument
+from dyadline.data.recognition.naming import DATE
+from dyadline.data.recognition.occasions import RaterColumn, in_order, rater_column, text_occasions
+from dyadline.data.recognition.recognised import MANY, Layout, Notes, Recognised
+from dyadline.data.recognition.sources import Source, long_sources, unit_of, wide_sources
+from dyadline.data.recognition.value_notes import note_measures, note_missing, note_ranges
 from dyadline.data.table import Table
-from dyadline.data.value_notes import note_measures, note_missing, note_ranges
 from dyadline.plan.columns import TIME, ItemsSection, Label
 from dyadline.words import listed
 

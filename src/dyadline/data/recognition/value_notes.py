@@ -7,11 +7,11 @@ from fnmatch import fnmatchcase
 
 import polars as pl
 
-from dyadline.data.evidence import Evidence, Guess
-from dyadline.data.instrument import Instrument, hinted
-from dyadline.data.recognised import MANY, Notes, as_written
-from dyadline.data.sources import Source
-from dyadline.data.suspects import by_column
+from dyadline.data.recognition.evidence import Evidence, Guess
+from dyadline.data.recognition.instrument import Instrument, hinted
+from dyadline.data.recognition.recognised import MANY, Notes, as_written
+from dyadline.data.recognition.sources import Source
+from dyadline.data.recognition.suspects import by_column
 from dyadline.data.table import Declared
 from dyadline.words import counted, listed
 

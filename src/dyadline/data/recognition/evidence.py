@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from dyadline.data.delimited import MISSING
-from dyadline.data.families import Family, families
-from dyadline.data.naming import DYAD, THERAPIST, TIME, named, word_list, words
-from dyadline.data.suspects import Cleaned, Suspect, cleaned, suspects
+from dyadline.data.recognition.families import Family, families
+from dyadline.data.recognition.naming import DYAD, THERAPIST, TIME, named, word_list, words
+from dyadline.data.recognition.suspects import Cleaned, Suspect, cleaned, suspects
 from dyadline.data.table import Table
 from dyadline.plan.columns import ITEM as ITEM_PLACE
 from dyadline.plan.columns import TIME as TIME_PLACE

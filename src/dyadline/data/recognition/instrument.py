@@ -8,9 +8,9 @@ from typing import Literal
 
 import polars as pl
 
-from dyadline.data.families import Family
-from dyadline.data.naming import ALLIANCE, words
-from dyadline.data.suspects import Cleaned
+from dyadline.data.recognition.families import Family
+from dyadline.data.recognition.naming import ALLIANCE, words
+from dyadline.data.recognition.suspects import Cleaned
 from dyadline.words import listed
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dyadline.data.naming import BASELINE, FOLLOW_UP, LATE, MIDDLE, NUMBERED, words
+from dyadline.data.recognition.naming import BASELINE, FOLLOW_UP, LATE, MIDDLE, NUMBERED, words
 from dyadline.plan.columns import ITEM, TIME
 
 _WORDS = "|".join(

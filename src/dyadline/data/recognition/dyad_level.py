@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from dyadline.data.evidence import Evidence, Guess, first
-from dyadline.data.naming import COUNT, DATE, DYAD, END, REASON, SESSIONS, word_list, words
+from dyadline.data.recognition.evidence import Evidence, Guess, first
+from dyadline.data.recognition.naming import COUNT, DATE, DYAD, END, REASON, SESSIONS, word_list, words
 from dyadline.data.values import labels
 from dyadline.errors import DataError
 
