@@ -70,6 +70,38 @@ def test_new_check_run(study):
     assert (study / "results" / "report.html").stat().st_size > 100_000
 
 
+def test_new_with_a_second_file(tmp_path):
+    sessions = twin_data("study1").drop("therapist", "bdi_pre")
+    dyads = twin_data("study1").group_by("dyad", maintain_order=True).agg(pl.col("therapist", "bdi_pre").first())
+    sessions.write_csv(tmp_path / "sessions.csv")
+    dyads.rename({"dyad": "patient_code"}).write_csv(tmp_path / "patients.csv")
+    new = call("new", "sessions.csv", "--dyads", "patients.csv", cwd=tmp_path)
+    assert new.returncode == 0, new.stderr
+    assert "One row per dyad and occasion." in new.stdout
+    assert "100% of the data file's dyads are there" in new.stdout
+    plan = (tmp_path / "sessions.toml").read_text(encoding="utf-8")
+    assert '[dyads]\nfile = "patients.csv" ' in plan
+    assert '\ndyad = "patient_code" ' in plan
+    assert '\ntherapist = "therapist" ' in plan
+    assert '\nbaseline = "bdi_pre" ' in plan
+
+
+def test_new_says_what_it_could_not_see(tmp_path):
+    frame = (
+        twin_data("study1")
+        .drop("wai_t")
+        .with_columns(bdi=pl.when(pl.int_range(pl.len()) % 9 > 0).then("bdi").otherwise(999))
+    )
+    frame.write_csv(tmp_path / "study.csv")
+    new = call("new", "study.csv", cwd=tmp_path)
+    assert new.returncode == 0, new.stderr
+    assert "Fill in therapist_rating in it" in new.stdout
+    assert "To be checked:\nIn bdi 999 stands" in new.stdout
+    plan = (tmp_path / "study.toml").read_text(encoding="utf-8")
+    assert 'therapist_rating = "<therapist_rating column>"' in plan
+    assert "\nby_column = { bdi = [999] }" in plan
+
+
 def test_what_is_there_is_not_overwritten(study):
     before = (study / "study1.toml").read_bytes()
     done = call("new", "study1.csv", cwd=study)

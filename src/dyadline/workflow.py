@@ -18,7 +18,8 @@ from dyadline.data.frames import as_kind, frame_kind, polars_frame
 from dyadline.data.missing import apply_missing
 from dyadline.data.patterns import measured_columns
 from dyadline.data.read import read_table
-from dyadline.data.recognise import Recognised
+from dyadline.data.recognition.recognise import recognise
+from dyadline.data.recognition.recognised import Recognised
 from dyadline.data.shape import reshape
 from dyadline.data.table import Table
 from dyadline.errors import PlanError
@@ -30,7 +31,7 @@ from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
 from dyadline.studies.completed import completed_models
 from dyadline.studies.description import description
-from dyadline.studies.instruments import answer_findings, reliability_tables
+from dyadline.studies.instruments import answer_findings, instruments, reliability_tables
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
 
@@ -168,14 +169,39 @@ def convergence(frame: object, plan: AnalysisPlan) -> Any:
     return as_kind(score(load(plan, frame), plan, simulations=False).scores, frame_kind(frame))
 
 
-def first_plan(guess: Recognised, file: str) -> AnalysisPlan:
-    """A plan from the guessed columns; a role that no column seems to have gets a name to be replaced."""
-    roles = {g.role: g.column or f"<{g.role} column>" for g in guess.guesses}
+def recognised_files(file: Path, dyads: Path | None = None) -> Recognised:
+    """What a data file, and a second one with one row per dyad, are recognised as.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
+    """
+    second = None if dyads is None else read_table(dyads)
+    return recognise(read_table(file), instruments=instruments(file.parent), dyads=second)
+
+
+def first_plan(recognised: Recognised, file: str, dyads_file: str | None = None) -> AnalysisPlan:
+    """A plan from what was recognised; a role that no column seems to have gets a name to be replaced.
+
+    Parameters
+    ----------
+    recognised
+        What the data file, and the dyads' file, look like.
+    file, dyads_file
+        Their names, relative to the plan's folder.
+    """
+    columns: dict[str, object] = {guess.role: guess.column or f"<{guess.role} column>" for guess in recognised.guesses}
     for role, absent in (("therapist", None), ("baseline", "first")):
-        if guess[role].column is None:
-            roles[role] = absent  # type: ignore[assignment]
+        if recognised[role].column is None:
+            columns[role] = absent
+    columns |= {role: items.model_dump(exclude_none=True) for role, items in recognised.scored.items()}
+    sections: dict[str, object] = {name: dict(section) for name, section in recognised.sections.items()}
+    if dyads_file is not None:
+        sections["dyads"] = {"file": dyads_file, **recognised.sections.get("dyads", {})}
     return make_plan(
-        {"version": 1, "title": Path(file).stem, "data": {"file": file}, "columns": roles}, name="the new plan"
+        {"version": 1, "title": Path(file).stem, "data": {"file": file}, "columns": columns, **sections},
+        name="the new plan",
     )
 
 

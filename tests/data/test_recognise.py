@@ -7,10 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dyadline.data.recognise import Recognised, ambiguities, recognise
+from dyadline.data.recognition.recognise import recognise as recognise_table
+from dyadline.data.recognition.recognised import Recognised, ambiguities
+from dyadline.data.table import Declared, Table
+from dyadline.plan.document import parse_plan, plan_text
+from dyadline.workflow import first_plan
+from simulated_study import INSTRUMENTS
 
 N = 12
 DRAW = random.Random(3)
+
+
+def recognise(frame: pl.DataFrame) -> Recognised:
+    return recognise_table(Table(frame=frame))
 
 
 def values(low: float, high: float) -> list[float]:
@@ -186,3 +195,43 @@ def test_any_frame_is_looked_at(columns: dict[str, list[object]]) -> None:
         found = recognise(frame)
         assert isinstance(found, Recognised)
         assert len(set(found.columns.values())) == len(found.columns)
+
+
+NUMBERED = st.sampled_from(
+    ["id", "wai_p_1", "wai_p_2", "wai_p_3", "wai_t_1", "wai_t_2", "wai_t_3", "wai_p_s1_i1", "wai_p_s2_i1", "bdi_pre",
+     "bdi_post", "bdi_1", "bdi_2", "bdi_T2", "01", "date", "rater", "n_sessions", "t1", "t2", "x{time}", "first", "y"]
+)  # fmt: skip
+LABELS = st.dictionaries(
+    NUMBERED, st.sampled_from(["Patient: WAI item 1", "WAI item 2, therapist", "Patient ID", "\n", "1"])
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.dictionaries(
+        NUMBERED,
+        st.one_of(
+            st.lists(st.one_of(st.none(), st.integers(-9, 9), st.just(99)), min_size=4, max_size=4),
+            st.lists(st.one_of(st.none(), st.floats()), min_size=4, max_size=4),
+            st.lists(
+                st.sampled_from(["a", "1", "NA", "2", "k.A.", "p", "t", "2020-01-01", "pre"]), min_size=4, max_size=4
+            ),
+            st.lists(st.one_of(st.none(), st.dates()), min_size=4, max_size=4),
+            st.just([1, 2, 3, 4]),
+        ),
+    ),
+    LABELS,
+    st.booleans(),
+)
+def test_any_file_gives_a_plan_that_reads_as_it_was_written(
+    columns: dict[str, list[object]], labels: dict[str, str], second: bool
+) -> None:
+    table = Table(
+        frame=pl.DataFrame(columns, strict=False),
+        labels=labels,
+        value_labels={name: {1.0: "patient", 2.0: "missing"} for name in labels},
+        declared={name: Declared(codes=(9.0,), ranges=((-float("inf"), -5.0),)) for name in labels if name in columns},
+    )
+    found = recognise_table(table, instruments=INSTRUMENTS, dyads=table if second else None)
+    plan = first_plan(found, "a.csv", "b.csv" if second else None)
+    assert parse_plan(plan_text(plan, found.comments)) == plan

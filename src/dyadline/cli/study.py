@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from dyadline.data.dataset import Dataset
     from dyadline.plan.analysis import AnalysisPlan
 
+LAYOUTS = {
+    "long": "One row per dyad and occasion.",
+    "wide": "One row per dyad, with columns that repeat over the occasions.",
+    "raters": "One row per dyad, occasion and rater.",
+}
+
 
 def demo(
     study: Annotated[str, typer.Argument(help="study1 or study2")] = "study1",
@@ -56,33 +62,40 @@ def demo(
 
 
 def new(
-    data: Annotated[Path, typer.Argument(help="Data file: csv, tsv or parquet.", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="Data file.", show_default=False)],
+    dyads: Annotated[Path | None, typer.Option(help="A second file with one row per dyad.")] = None,
     out: Annotated[Path | None, typer.Option(help="Plan to write; beside the data by default.")] = None,
     force: Force = False,
 ) -> None:
     """Write a commented plan for a data file.
 
-    Which column is which is guessed from names and values, and printed.
+    Which column is which is recognised by names, labels and values, and printed with the reason.
     """
-    from dyadline.data.read import read_frame
-    from dyadline.data.recognise import recognise
     from dyadline.plan.document import plan_text
-    from dyadline.workflow import first_plan, write_whole
+    from dyadline.workflow import first_plan, recognised_files, write_whole
 
-    guess = recognise(read_frame(data))
+    found = recognised_files(data, dyads)
     target = out or data.with_suffix(".toml")
     if target.exists() and not force:
         raise PlanError(f"{target.name!r} is already there; nothing was written", way_out="Use --out or --force")
-    file = os.path.relpath(data, target.parent)
-    write_whole(target, plan_text(first_plan(guess, file)).encode())
-    for g in guess.guesses:
-        others = f"; or {', '.join(g.alternatives)}" if g.alternatives else ""
-        typer.echo(f"{g.role:<17} {g.column or '(none found)':<20} {g.reason}{others}")
-    if guess.covariates:
-        typer.echo(f"possible covariates: {', '.join(guess.covariates)}")
+    file, dyads_file = (None if path is None else os.path.relpath(path, target.parent) for path in (data, dyads))
+    plan = first_plan(found, str(file), dyads_file)
+    write_whole(target, plan_text(plan, found.comments).encode())
+    typer.echo(f"{LAYOUTS[found.layout]}\n")
+    for guess in (*found.guesses, *found.also):
+        others = f"; or {', '.join(guess.alternatives)}" if guess.alternatives else ""
+        items = found.scored.get(guess.role)
+        shown = f"{guess.column} ({items.measure})" if items else guess.column or "(none found)"
+        typer.echo(f"{guess.role:<17} {shown:<20} {guess.reason}{others}")
+    if found.covariates:
+        typer.echo(f"possible covariates: {', '.join(found.covariates)}")
+    if found.doubts:
+        typer.echo("\nTo be checked:")
+        for line in found.doubts:
+            typer.echo(folded(line))
     typer.echo(f"\nWrote {target}.")
-    if guess.missing:
-        typer.echo(f"Fill in {' and '.join(guess.missing)} under [columns]: no column looked like it.")
+    if found.missing:
+        typer.echo(f"Fill in {' and '.join(found.missing)} in it: no column looked like it, or not enough is known.")
     typer.echo(f"Look it over, then: dyadline check {target}")
 
 

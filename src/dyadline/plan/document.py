@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -19,6 +20,8 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"\s*\[\[?\s*({_DOTTED})\s*\]")
 _ASSIGNMENT = re.compile(rf"\s*({_DOTTED})\s*=")
+WIDTH = 120
+"""Of the lines of comments."""
 _STRING = re.compile(r'''"""|\'\'\'|"(?:[^"\\]|\\.)*"|'[^']*'|\#''')
 
 
@@ -177,15 +180,25 @@ def _not_toml(error: ValueError | RecursionError, text: str, name: str) -> PlanE
     )  # fmt: skip
 
 
-def plan_text(plan: AnalysisPlan) -> str:
+Comments = Mapping[tuple[str, str], Sequence[str]]
+
+
+def plan_text(plan: AnalysisPlan, comments: Comments | None = None) -> str:
     """The plan as TOML, each key with its alternatives or its meaning in a comment.
 
     `parse_plan` gives the same plan back.
+
+    Parameters
+    ----------
+    plan
+        What is asked.
+    comments
+        Lines to stand as comments above keys, by section and key.
     """
-    return "\n".join(_lines(plan)) + "\n"
+    return "\n".join(_lines(plan, comments or {})) + "\n"
 
 
-def _lines(plan: AnalysisPlan) -> Iterator[str]:
+def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
     for name, field in AnalysisPlan.model_fields.items():
         section = section_of(field.annotation)
         value = getattr(plan, name)
@@ -193,15 +206,27 @@ def _lines(plan: AnalysisPlan) -> Iterator[str]:
             yield _line(name, value, "" if name in ("version", "title") else field.description or "")
             continue
         yield ""
-        # What few plans need stands there as a comment.
-        off = "# " if value is None or (name in ("missing", "checks") and value == field.default) else ""
+        # What few plans need stands there as a comment, unless there is something to say about it.
+        said = any(place[0] == name for place in comments)
+        off = "# " if value is None or (name in ("missing", "checks") and value == field.default and not said) else ""
         yield f"{off}[{name}]"
         for key, inner in section.model_fields.items():
             held = getattr(value, key, None)
             if held is False or (key in ("imputations", "seed") and value.missing_predictors == "listwise"):
                 continue  # a switch that is off needs no line, nor what it would switch
-            line = _line(key, held, _comment(inner.annotation, held, inner.description or ""))
+            for words in comments.get((name, key), ()):
+                yield from (f"# {line}" for line in _folded(words))
+            comment = _comment(inner.annotation, held, inner.description or "")
+            line = _line(key, held, comment)
+            if len(line) > WIDTH:
+                yield f"# {comment}:"
+                line = _line(key, held, "")
             yield line if held is None else off + line
+
+
+def _folded(words: str) -> list[str]:
+    """Lines of a comment; no line break or control character of a file's labels ends it."""
+    return wrap("".join(c if c.isprintable() else " " for c in words), WIDTH - 2)
 
 
 def _comment(annotation: Any, value: object, description: str) -> str:

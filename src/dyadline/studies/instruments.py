@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import polars as pl
 
 from dyadline.data.dataset import Dataset
+from dyadline.data.recognition.instrument import Instrument
 from dyadline.errors import Finding
 from dyadline.measures.answers import straight_lining
 from dyadline.measures.generalisability import generalisability
-from dyadline.measures.registry import measure
+from dyadline.measures.measure import Measure
+from dyadline.measures.registry import measure, measures
 from dyadline.measures.reliability import reliability_by_occasion, scale_correlations
 from dyadline.measures.scoring import Scored, scale_scores
 from dyadline.plan.analysis import AnalysisPlan
@@ -58,3 +61,25 @@ def answer_findings(dataset: Dataset, scored: Mapping[str, Scored]) -> Iterator[
         if role != "baseline":
             answers, dyad = dataset.answers[role], dataset.rows["dyad"]
             yield from straight_lining(answers, dyad, how.measure, role=role, range=how.range)
+
+
+def instruments(folder: Path) -> tuple[Instrument, ...]:
+    """The measures of the registry and of a folder, as far as recognising their items in a file needs them."""
+    return tuple(_instrument(one) for one in measures(folder))
+
+
+def _instrument(one: Measure) -> Instrument:
+    parts = one.name.casefold().split("-")
+    total = one.scales[one.total]
+    return Instrument(
+        name=one.name,
+        # wai-sr: columns are called wai… or waisr…; phq-9: phq… or phq9….
+        hints=tuple(dict.fromkeys(("".join(parts), "".join(parts[:2]), parts[0]))),
+        items=one.items,
+        range=one.range,
+        # What a therapist fills in too is the alliance.
+        rates="alliance" if "therapist" in one.forms else "outcome",
+        score=total.score,
+        factor=total.factor,
+        reverse=one.reverse,
+    )
