@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dyadline.data import roles
+from dyadline.data.recognition import roles
 from dyadline.data.recognition.dyad_level import course, matching_column
 from dyadline.data.recognition.evidence import Evidence, Guess
 from dyadline.data.recognition.instrument import Instrument
