@@ -31,7 +31,7 @@ from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
 from dyadline.studies.completed import completed_models
 from dyadline.studies.description import description
-from dyadline.studies.instruments import answer_findings, instruments, reliability_tables
+from dyadline.studies.instruments import answer_findings, instruments
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
 
@@ -100,8 +100,7 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         **model_tables(models, plan),
         **completed.tables,
         "time_shape": time_shapes(models, plan),
-        **description(dataset),
-        **reliability_tables(dataset, plan),
+        **description(dataset, plan),
         "scores": scoring.scores,
         **(growth_tables(scoring.growth) if scoring.growth else {}),
     }
@@ -140,7 +139,7 @@ def describe(plan: AnalysisPlan, frame: object | None = None) -> Mapping[str, pl
     """
     if not isinstance(plan, AnalysisPlan):
         raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
-    return description(load(plan, frame))
+    return description(load(plan, frame), plan)
 
 
 def convergence(frame: object, plan: AnalysisPlan) -> Any:

@@ -43,7 +43,7 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def tables(dataset):
-    return description(dataset)
+    return description(dataset, dl.parse_plan(PLAN))
 
 
 @pytest.fixture(scope="module")

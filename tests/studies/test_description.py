@@ -177,7 +177,7 @@ def test_drop_out_finds_what_the_simulation_put_in() -> None:
 
 
 def test_the_description_has_every_table_and_is_the_public_one() -> None:
-    tables = description(make_dataset(twin_data("study1"), twin_plan("study1")))
+    tables = description(make_dataset(twin_data("study1"), twin_plan("study1")), twin_plan("study1"))
     assert list(tables) == [
         "sizes", "coverage", "descriptives", "flow", "attrition", "endings", "endings_by_time", "row_patterns",
         "dyad_patterns", "dropout", "agreement", "limits_of_agreement", "rater_correlations", "correlations_by_dyad",
@@ -211,8 +211,8 @@ def test_any_small_study_is_described_or_refused_in_words(ids: Any, values: Any,
         found = dataset(data=data, therapists=therapists is not None)
     except dl.DyadlineError:
         return
-    tables = description(found)
     plan = dl.parse_plan(PLAN)
+    tables = description(found, plan)
     assert "Attrition by occasion" in render_tables(compose_description(found, plan, tables)).plain
     shares = tables["intraclass_correlations"]["icc"].drop_nulls()
     assert ((shares >= 0) & (shares <= 1 + 1e-12)).all()

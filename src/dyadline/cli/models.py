@@ -74,6 +74,7 @@ def simulate(
     study: Annotated[str, typer.Argument(help="study1 or study2", show_default=False)],
     dyads: Annotated[int | None, typer.Option(help="Number of dyads; the paper's by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the random numbers; the bundled draw's by default.")] = None,
+    items: Annotated[bool, typer.Option("--items", help="Answers to single items instead of scores.")] = False,
     out: Annotated[Path | None, typer.Option(help="File to write (csv or parquet); standard output if none.")] = None,
     force: Force = False,
 ) -> None:
@@ -87,7 +88,7 @@ def simulate(
         raise PlanError(f"A study is written as .csv or .parquet, not as {out.suffix or 'a name without suffix'!r}")
     if out is not None and out.exists() and not force:
         raise PlanError(f"{out.name!r} is already there; nothing was written", way_out="Use another name or --force")
-    frame = draw(study, dyads=dyads, seed=seed)
+    frame = draw(study, dyads=dyads, seed=seed, items=items)
     if out is None:
         typer.echo(frame.write_csv(), nl=False)
         return

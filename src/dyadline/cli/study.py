@@ -176,7 +176,7 @@ def describe(
         check_free(out, force=force)
     with progress("Reading and describing"):
         dataset = load(asked)
-        tables = description(dataset)
+        tables = description(dataset, asked)
         document = compose_description(dataset, asked, tables)
     if out:
         from dyadline.report.html import write_html

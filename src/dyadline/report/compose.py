@@ -68,6 +68,7 @@ def compose(result: AnalysisResult) -> Document:
         ("attrition", "Attrition and missing values", description.attrition_blocks(tables, time=time)),
         ("ratings", "Ratings and outcome", _ratings(result, time)),
         ("similarity", "Similarity within dyads and therapists", description.similarity_blocks(tables)),
+        ("reliability", "Reliability of the scales", description.reliability_blocks(tables, time=time)),
         ("scores", "Scores of the dyads", _scores(result)),
         ("time", "Shape of change", _time(result)),
         ("models", "Outcome models", _models(result)),

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from dyadline.report import attrition_tables, description_figures, description_tables, figures, study_tables
+from dyadline.report import (
+    attrition_tables,
+    description_figures,
+    description_tables,
+    figures,
+    reliability_tables,
+    study_tables,
+)
 from dyadline.report.document import Block, Cell, Document, FindingList, Paragraph, Section, Table
 from dyadline.report.labels import heading
 from dyadline.report.numbers import count
@@ -106,6 +113,17 @@ def similarity_blocks(tables: Tables) -> Iterator[Block]:
         yield description_tables.similarity_table(tables["intraclass_correlations"])
 
 
+def reliability_blocks(tables: Tables, *, time: str) -> Iterator[Block]:
+    """How reliable the scales are that are made from items."""
+    if "reliability" not in tables:
+        return
+    over_time = tables["generalisability"]
+    totals = dict(zip(over_time["role"], over_time["scale"], strict=True))
+    yield unless_long(reliability_tables.consistency_table(tables["reliability"], time=time, totals=totals))
+    yield reliability_tables.subscales_table(tables["reliability"], tables.get("scale_correlations"))
+    yield reliability_tables.generalisability_table(over_time)
+
+
 def compose_description(dataset: Dataset, plan: AnalysisPlan, tables: Tables) -> Document:
     """Lay out the description of a study's data as a page of its own.
 
@@ -135,13 +153,15 @@ def compose_description(dataset: Dataset, plan: AnalysisPlan, tables: Tables) ->
         ("attrition", "Attrition and missing values", attrition_blocks(tables, time=time)),
         ("raters", "The two raters", rater_blocks(tables, time=time)),
         ("similarity", "Similarity within dyads and therapists", similarity_blocks(tables)),
+        ("reliability", "Reliability of the scales", reliability_blocks(tables, time=time)),
         ("findings", "Findings", findings),
     )
+    sections = (Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers)
     rows = dataset.rows
     return Document(
         title=f"{plan.title or 'Alliance and outcome'}: description of the data",
         subtitle=f"Data: {dataset.source}; {count(dataset.n_dyads)} dyads, {count(rows.height)} rows, "
         f"{count(rows['time'].n_unique())} occasions. Nothing is scored or modelled here.",
-        sections=tuple(Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers),
+        sections=tuple(s for s in sections if s.blocks),
         banner="Synthetic data. No patients." if plan.data is not None and plan.data.synthetic else "",
     )

@@ -6,11 +6,13 @@ import polars as pl
 
 from dyadline.data import agreement, attrition, describe
 from dyadline.data.dataset import Dataset
+from dyadline.plan.analysis import AnalysisPlan
 from dyadline.studies.dropout import dropout
+from dyadline.studies.instruments import reliability_tables
 from dyadline.studies.similarity import intraclass_correlations
 
 
-def description(dataset: Dataset) -> dict[str, pl.DataFrame]:
+def description(dataset: Dataset, plan: AnalysisPlan) -> dict[str, pl.DataFrame]:
     """Levels, values by rater and occasion, attrition, missing values, and how alike raters and values are.
 
     Returns
@@ -18,7 +20,7 @@ def description(dataset: Dataset) -> dict[str, pl.DataFrame]:
     dict
         ``sizes, coverage, descriptives, flow, attrition, endings, endings_by_time, row_patterns, dyad_patterns,
         dropout, agreement, limits_of_agreement, rater_correlations, correlations_by_dyad, intraclass_correlations``;
-        tables that have nothing to say have no rows.
+        tables that have nothing to say have no rows. Those of `reliability_tables`, where items are scored.
     """
     pairs = agreement.pairs(dataset)
     return {
@@ -37,4 +39,5 @@ def description(dataset: Dataset) -> dict[str, pl.DataFrame]:
         "rater_correlations": agreement.rater_correlations(pairs),
         "correlations_by_dyad": agreement.correlations_by_dyad(pairs),
         "intraclass_correlations": intraclass_correlations(dataset),
+        **reliability_tables(dataset, plan),
     }

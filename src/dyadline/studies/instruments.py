@@ -32,15 +32,18 @@ def reliability_tables(dataset: Dataset, plan: AnalysisPlan) -> dict[str, pl.Dat
     for role, answers in dataset.answers.items():
         if role == "baseline":
             continue
-        used = measure(plan.columns.measures[role].measure, plan.folder)
-        scales = {scale: used.items_of(scale) for scale in used.scales}
+        section = plan.columns.measures[role]
+        used = measure(section.measure, plan.folder)
+        main = used.scale_name(section.scale)
+        # Where the plan asks for a subscale, the file may have its items only.
+        scales = {s: used.items_of(s) for s in used.scales if all(str(i) in answers.columns for i in used.items_of(s))}
         head = pl.lit(role).alias("role")
         time, dyad = dataset.rows["time"], dataset.rows["dyad"]
         found["reliability"].append(reliability_by_occasion(answers, time, scales).select(head, pl.all()))
-        total = answers.select(str(item) for item in used.items_of(used.total))
-        scale = pl.lit(used.total).alias("scale")
+        total = answers.select(str(item) for item in used.items_of(main))
+        scale = pl.lit(main).alias("scale")
         found["generalisability"].append(generalisability(total, dyad, time).select(head, scale, pl.all()))
-        parts = [name for name in used.scales if name != used.total]
+        parts = [name for name in scales if name != used.total]
         if len(parts) > 1:
             scores = scale_scores(answers, used).select(parts)
             found["scale_correlations"].append(scale_correlations(scores, dyad, time).select(head, pl.all()))

@@ -17,9 +17,12 @@ import polars as pl
 
 from dyadline.engine.moments import Array, Index
 from dyadline.errors import PlanError, did_you_mean, whole_number
+from dyadline.measures.registry import measure
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
+from dyadline.plan.columns import ITEM, ItemsSection
 from dyadline.scoring.ratings import Ratings
 from dyadline.scoring.score import score_ratings
+from dyadline.studies.answers import draw_answers
 
 STUDIES = ("study1", "study2")
 
@@ -54,14 +57,16 @@ def parameters(study: str) -> dict[str, Any]:
     return tomllib.loads(twin_file(study, ".toml").read_text(encoding="utf-8"))
 
 
-def twin_plan(study: str, *, file: str | None = None) -> AnalysisPlan:
+def twin_plan(study: str, *, file: str | None = None, items: bool = False) -> AnalysisPlan:
     """The plan of a twin: the defaults on its columns.
 
     Study 2 takes the first outcome as baseline, as the paper's Table II suggests it did: its intercept
-    variance then collapses, and the report says why. The separate column ``gsi_pre`` avoids that.
+    variance then collapses, and the report says why. The separate column ``gsi_pre`` avoids that. With `items` the
+    ratings and the outcome are scored from answers, as `simulate` draws them.
     """
     given = parameters(study)
     names = given["names"]
+    scored = given["items"] if items else {}
     return AnalysisPlan.model_validate(
         {
             "title": given["title"],
@@ -70,9 +75,9 @@ def twin_plan(study: str, *, file: str | None = None) -> AnalysisPlan:
                 "dyad": "dyad",
                 "therapist": "therapist",
                 "time": names["time"],
-                "patient_rating": "wai_p",
-                "therapist_rating": "wai_t",
-                "outcome": names["outcome"],
+                "patient_rating": scored.get("wai_p", "wai_p"),
+                "therapist_rating": scored.get("wai_t", "wai_t"),
+                "outcome": scored.get(names["outcome"], names["outcome"]),
                 "baseline": "first" if study == "study2" else names["baseline"],
             },
         }
@@ -84,7 +89,7 @@ def twin_data(study: str) -> pl.DataFrame:
     return pl.read_csv(twin_file(study, ".csv").read_bytes())
 
 
-def simulate(study: str, *, dyads: int | None = None, seed: int | None = None) -> pl.DataFrame:
+def simulate(study: str, *, dyads: int | None = None, seed: int | None = None, items: bool = False) -> pl.DataFrame:
     """Draw a study.
 
     Parameters
@@ -95,6 +100,10 @@ def simulate(study: str, *, dyads: int | None = None, seed: int | None = None) -
         Number of dyads, at least 10; the paper's by default. Therapists grow in proportion.
     seed
         Of the random numbers, not negative; the bundled draw's by default.
+    items
+        Whether the answers to the questionnaires' items stand in place of the scores: ``wai_p_1 …``, ``wai_t_1 …``,
+        ``bdi_1 …`` or ``scl_1 …``. Scoring them gives the scores, rounded to what answers can make and kept within
+        the scale's range (the twin's symptom scores leave it).
 
     Returns
     -------
@@ -134,7 +143,29 @@ def simulate(study: str, *, dyads: int | None = None, seed: int | None = None) -
         wai_t=pl.Series(_at_rows(observed, "therapist", index, occasions[place])),
         **{names["outcome"]: pl.Series(outcome), names["baseline"]: pl.Series(baseline[index])},
     ).with_columns(pl.col("wai_p", "wai_t").fill_nan(None))
-    return frame.with_columns(n_sessions=pl.Series(lengths[index])) if "length" in given else frame
+    if "length" in given:
+        frame = frame.with_columns(n_sessions=pl.Series(lengths[index]))
+    return _with_answers(frame, given["items"], rng) if items else frame
+
+
+def _with_answers(frame: pl.DataFrame, given: dict[str, Any], rng: np.random.Generator) -> pl.DataFrame:
+    """Answers in place of scores; a missing score is a form that was not filled in."""
+    for column, entry in given.items():
+        section = ItemsSection.model_validate(entry)
+        used = measure(section.measure)
+        low, high = (int(end) for end in section.range or used.range)
+        score = frame[column].to_numpy()
+        there = np.isfinite(score)
+        times = used.items if used.scales[used.total].score == "mean" else 1
+        sums = np.rint(score[there] * times).clip(low * used.items, high * used.items)
+        drawn = draw_answers(sums, items=used.items, lowest=low, highest=high, reverse=used.reverse, rng=rng)
+        answers = np.full((len(score), used.items), np.nan)
+        answers[there] = drawn
+        names = [str(section.items).replace(ITEM, str(number + 1)) for number in range(used.items)]
+        made = pl.DataFrame(answers, schema=names).fill_nan(None).cast(pl.Int64)
+        place = frame.columns.index(column)
+        frame = pl.concat([frame[:, :place], made, frame[:, place + 1 :]], how="horizontal")
+    return frame
 
 
 def _kept(missing: dict[str, float], n: int, occasions: int, rng: np.random.Generator) -> Index:
