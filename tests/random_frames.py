@@ -18,7 +18,7 @@ from dyadline.studies.twins import twin_data
 
 ROLES = ("dyad", "therapist", "time", "patient_rating", "therapist_rating", "outcome", "baseline")
 WEIRD = ("", " ", "a b", "a\nb", "ä€\U0001f600", "x" * 3000, "{time}", "id,id", "'", '"', "\0", "-", "nan", "[seen]",
-         "row", "index", "level_0", "{item}", "__x__", "$ref", "^.*$", "a.b", "outcome min")  # fmt: skip
+         "row", "index", "level_0", "{item}", "__x__", "$ref", "^.*$", "*", "a.b", "outcome min")  # fmt: skip
 ODD = ("", " ", "NA", "nan", "NaN", "inf", "-inf", "1e400", "1,5", "1.234,5", "x", "x" * 5000, "ä€\U0001f600", "-9",
        "999", "99999999999999999999", "2020-01-31", "31.1.2020", "true", "0x10", "1_000", "\0", "\n", "a:b", "=1+1",
        "٣", "²")  # fmt: skip

@@ -171,6 +171,15 @@ def test_a_covariate_may_have_the_name_of_a_check(clinic: pl.DataFrame) -> None:
     assert dataset.endings["end"].to_list() == [5.0] * 6
 
 
+@pytest.mark.parametrize("name", ["*", "^.*$"])
+def test_a_covariate_that_polars_would_read_as_a_pattern_is_refused(clinic: pl.DataFrame, name: str) -> None:
+    said = errors(clinic.rename({"total": name}), plan({}, covariates=[name]))
+    assert str(said) == (
+        f"The covariate '{name}' has a name that stands for many columns. Give it another name in the file."
+    )
+    assert noticed(clinic.rename({"p": name}), plan(patient_rating=name)) == {}
+
+
 def test_therapists_with_one_patient(clinic: pl.DataFrame) -> None:
     single = changed(clinic, put("th", "t3", *range(1, 6)), put("th", "t4", *range(16, 21)))
     found = only(single, "one-patient-therapists")

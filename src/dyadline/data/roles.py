@@ -48,7 +48,7 @@ def chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, pl
     PlanError
         If it is no table.
     DataErrors
-        If there are no rows, or columns are missing: all of them.
+        If there are no rows, columns are missing (all of them), or a covariate's name is a pattern.
     """
     table = opened(frame)
     present = [str(column) for column in table.columns]
@@ -63,6 +63,11 @@ def chosen(frame: object, names: Mapping[str, str], source: str) -> dict[str, pl
         said = f"There is {listed(words, total=len(missing))} in {quoted(source)}"
         way_out = nearest(missing.values(), present, taken=names.values())
         raise DataErrors((_error("no-column", said, way_out, ", ".join(missing.values())),))
+    for role in names:
+        # A covariate keeps its name, and polars reads these as patterns.
+        if role == "*" or (role.startswith("^") and role.endswith("$")):
+            said = f"The covariate {quoted(role)} has a name that stands for many columns"
+            raise DataErrors((_error("pattern-name", said, "Give it another name in the file", role),))
     return {role: polars_series(table.get_column(column)) for role, column in names.items()}
 
 
