@@ -262,11 +262,15 @@ def _unequal(scored: Mapping[str, Scored]) -> tuple[Finding, ...]:
         f"{how.measure.name!r} ({how.scale}) from {how.limits[0]:g} to {how.limits[1]:g}"
         for how in (patient, therapist)
     ]
+    alike = patient.limits == therapist.limits
+    words = f"Patients are scored by {said[0]}, therapists by {said[1]}"
     return (
         Finding(
             code="unequal-scales",
             level="warning",
-            words=f"Patients are scored by {said[0]}, therapists by {said[1]}: their difference is no discrepancy.",
-            way_out="Give both ratings the same measure, scale and range.",
+            words=f"{words}: part of their discrepancy may be that of the forms."
+            if alike
+            else f"{words}: their difference is no discrepancy.",
+            way_out="Say so where the scores are interpreted." if alike else "Score both on the same scale and range.",
         ),
     )
