@@ -81,7 +81,7 @@ def _covariances(values: Array, place: Sequence[list[int]]) -> list[tuple[int, A
     if len(values) and not missing.any():
         everything = covariance(values)
         return [(len(values), everything[np.ix_(items, items)]) for items in place]
-    chosen = [values[~missing[:, items].any(axis=1)][:, items] for items in place]
+    chosen = [values[:, items][~missing[:, items].any(axis=1)] for items in place]
     return [(len(x), covariance(x) if len(x) else np.zeros((x.shape[1], x.shape[1]))) for x in chosen]
 
 
