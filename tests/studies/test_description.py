@@ -149,6 +149,17 @@ def test_separation_in_one_column_is_found_and_near_separation_is_not() -> None:
     assert covariance @ (X.T @ ((mu * (1 - mu))[:, None] * X)) == pytest.approx(np.eye(2), abs=1e-10)
 
 
+def test_fewer_drop_outs_than_coefficients_have_no_odds_ratios() -> None:
+    data = frame()
+    last = pl.col("session").max().over("dyad")
+    early = data.filter((last < 8) & (pl.col("session") == last))["dyad"].unique(maintain_order=True)
+    found = dropout(dataset(data=data.filter(~pl.col("dyad").is_in(early[4:].to_list()))))
+    assert found["n_events"][0] == 4 and found["estimate"].null_count() == found.height == 5
+    assert found["doubt"][0].endswith(
+        f"4 of {found['n_dyads'][0]} were lost, which says too little for 5 coefficients."
+    )
+
+
 def test_drop_out_without_drop_outs() -> None:
     found = dropout(make_dataset(twin_data("study2"), twin_plan("study2")))
     assert found["doubt"].to_list() == ["No dyad was lost before the last occasion."]

@@ -164,9 +164,15 @@ def make_dataset(
         findings=tuple(found),
         n_rows_read=n_rows_read,
         source=source,
-        answers={role: given[rows[PLACE]] for role, given in (answers or {}).items()},
+        answers={role: _at(given, rows[PLACE]) for role, given in (answers or {}).items()},
         endings=dyads.select("dyad", *(pl.col(f"{role} max").alias(_key(role)) for role in checked if role != DATE)),
     )
+
+
+def _at(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+    """The rows at these places; the frame itself where these are all, in order."""
+    every = len(places) == frame.height and (places == pl.int_range(frame.height, eager=True)).all()
+    return frame if every else frame[places]
 
 
 def _key(role: str) -> str:

@@ -52,7 +52,8 @@ def straight_lining(
     records = ticked.select(
         dyad=dyad,
         answered=pl.sum_horizontal(pl.all().is_not_null()),
-        line=pl.min_horizontal(pl.all()) == pl.max_horizontal(pl.all()),
+        # Several times quicker than to compare the lowest with the highest answer.
+        line=pl.all_horizontal((pl.all() == pl.coalesce(pl.all())).fill_null(True)),
     ).filter(pl.col("answered") >= LEAST_ITEMS)
     lines = int(records["line"].sum())
     if not lines:

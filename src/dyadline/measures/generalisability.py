@@ -64,14 +64,15 @@ def generalisability(answers: pl.DataFrame, person: pl.Series, time: pl.Series) 
         Columns of different lengths, or two records of a person at one time.
     """
     same_rows(answers, person=person, time=time)
-    values = matrix(answers)
+    values = matrix(answers).T
     who, when = codes(person)[1], codes(time)[1]
-    chosen = ~np.isnan(values).any(axis=1) & (who >= 0) & (when >= 0)
+    chosen = ~np.isnan(values).any(axis=0) & (who >= 0) & (when >= 0)
     if not chosen.all():
-        values, who, when = values[chosen], _dense(who[chosen]), _dense(when[chosen])
-    k = values.shape[1]
+        values, who, when = values[:, chosen], _dense(who[chosen]), _dense(when[chosen])
+    k = len(values)
     counts = np.bincount(who)
-    sizes = {"n_records": len(values), "n_persons": len(counts), "n_times": int(when.max(initial=-1)) + 1, "n_items": k}
+    times = int(when.max(initial=-1)) + 1
+    sizes: dict[str, Any] = {"n_records": len(who), "n_persons": len(counts), "n_times": times, "n_items": k}
     sizes |= (
         {"n_occasions": float(counts.mean()), "k_occasions": float(1.0 / (1.0 / counts).mean())} if len(counts) else {}
     )
@@ -96,8 +97,8 @@ def _dense(code: Array) -> Array:
 
 
 def _components(values: Array, who: Array, when: Array, sizes: dict[str, Any]) -> tuple[dict[str, float], str]:
-    """All components as estimated, or none and why."""
-    n, k, P, T = len(values), values.shape[1], sizes["n_persons"], sizes["n_times"]
+    """All components as estimated from items × records, or none and why."""
+    (k, n), P, T = values.shape, sizes["n_persons"], sizes["n_times"]
     if k < 2:
         return {}, "a single item: its error cannot be told from change"
     if T > MOST_OCCASIONS:
@@ -107,9 +108,9 @@ def _components(values: Array, who: Array, when: Array, sizes: dict[str, Any]) -
     layout = _Layout.of(who, when)
     if layout.error_df < 1 or n in (T, P):
         return {}, "too few persons with several occasions that others share"
-    item_means = values.mean(axis=0)
-    values = values - item_means
-    mean = values.mean(axis=1)
+    item_means = values.mean(axis=1)
+    values = values - item_means[:, None]
+    mean = values.mean(axis=0)
     of_persons, of_times = _sums(who, values), _sums(when, values)
     sums = of_persons.sum(axis=1, keepdims=True), of_times.sum(axis=1, keepdims=True)
     of_mean = layout.components(k * float(mean @ mean), sums[0] / np.sqrt(k), sums[1] / np.sqrt(k), 1)
@@ -205,7 +206,8 @@ class _Layout:
 
 
 def _sums(code: Array, Y: Array) -> Array:
-    return np.column_stack([np.bincount(code, column) for column in Y.T])
+    """Sums of the columns of Y in each group, as rows."""
+    return np.column_stack([np.bincount(code, values) for values in Y])
 
 
 def _nested(mean: Array, within: float, who: Array, persons: Array, k: int) -> dict[str, float]:

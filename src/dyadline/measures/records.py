@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def matrix(frame: pl.DataFrame) -> Array:
-    """Rows × columns in float; null and anything that is not finite is NaN."""
+    """Rows × columns in float, column by column in memory; null and anything that is not finite is NaN."""
     values = frame.select(pl.all().cast(pl.Float64)).to_numpy(writable=True)
     infinite = np.isinf(values)
     if infinite.any():
@@ -58,7 +58,9 @@ def codes(labels: pl.Series) -> tuple[pl.Series, Array]:
     clean = labels.fill_nan(None) if labels.dtype.is_float() else labels
     distinct = clean.drop_nulls().unique().sort()
     rank = distinct.search_sorted(clean).cast(pl.Int64)
-    return distinct, pl.select(pl.when(clean.is_not_null()).then(rank).otherwise(-1)).to_series().to_numpy(writable=True)
+    return distinct, pl.select(pl.when(clean.is_not_null()).then(rank).otherwise(-1)).to_series().to_numpy(
+        writable=True
+    )
 
 
 def occasions(answers: pl.DataFrame, time: pl.Series) -> Iterator[tuple[object, Array]]:
@@ -70,7 +72,7 @@ def occasions(answers: pl.DataFrame, time: pl.Series) -> Iterator[tuple[object, 
     order = np.argsort(code.astype(np.int16 if len(times) < 2**15 else np.int32), kind="stable")
     bounds = np.searchsorted(code[order], np.arange(len(times) + 1))
     for one, start, stop in zip(times, bounds[:-1], bounds[1:], strict=True):
-        yield one, values[order[start:stop]]
+        yield one, values.T.take(order[start:stop], axis=1).T
 
 
 def covariance(values: Array) -> Array:
@@ -78,7 +80,8 @@ def covariance(values: Array) -> Array:
     centred = values - values.mean(axis=0)
     found: Array = centred.T @ centred / max(1, len(values) - 1)
     # A column of one value is left with a rounding error where the mean has no short binary form.
-    constant = (values == values[:1]).all(axis=0)
+    constant = np.diag(found) <= 1e-14 * values[0] ** 2
+    constant[constant] = (values[:, constant] == values[0, constant]).all(axis=0)
     found[constant] = 0.0
     found[:, constant] = 0.0
     return found

@@ -77,11 +77,12 @@ def reliability_by_occasion(
 
 def _covariances(values: Array, place: Sequence[list[int]]) -> list[tuple[int, Array]]:
     """Complete records and covariances of each scale; formed once where no answer is missing."""
-    missing = np.isnan(values)
-    if len(values) and not missing.any():
+    # Columns are contiguous, so that they are chosen first.
+    there = ~np.isnan(values.T)
+    if len(values) and there.all():
         everything = covariance(values)
         return [(len(values), everything[np.ix_(items, items)]) for items in place]
-    chosen = [values[:, items][~missing[:, items].any(axis=1)] for items in place]
+    chosen = [values.T[items][:, there[items].all(axis=0)].T for items in place]
     return [(len(x), covariance(x) if len(x) else np.zeros((x.shape[1], x.shape[1]))) for x in chosen]
 
 
@@ -130,22 +131,23 @@ def scale_correlations(scores: pl.DataFrame, person: pl.Series, time: pl.Series)
         Columns of different lengths.
     """
     same_rows(scores, person=person, time=time)
-    values = matrix(scores)
+    values = matrix(scores).T
     who, when = codes(person)[1], codes(time)[1]
+    there = ~np.isnan(values) & (who >= 0) & (when >= 0)
     rows = []
     for i, j in combinations(range(scores.width), 2):
-        chosen = ~np.isnan(values[:, [i, j]]).any(axis=1) & (who >= 0) & (when >= 0)
-        x, people, times = values[chosen][:, [i, j]], who[chosen], when[chosen]
+        chosen = np.flatnonzero(there[i] & there[j])
+        x, people, times = np.stack([values[i].take(chosen), values[j].take(chosen)]), who[chosen], when[chosen]
         means = _means(x, people)
-        present = np.bincount(people, minlength=len(means)) > 0
+        present = ~np.isnan(means[0])
         rows.append(
             {
                 "scale1": scores.columns[i],
                 "scale2": scores.columns[j],
-                "n": len(x),
-                "r": _correlation(x - _means(x, times)[times], x),
-                "r_within": _correlation(x - means[people], x),
-                "r_between": _correlation(means[present] - means[present].mean(axis=0), x) if len(x) else np.nan,
+                "n": len(chosen),
+                "r": _correlation(x - _means(x, times).take(times, axis=1), x),
+                "r_within": _correlation(x - means.take(people, axis=1), x),
+                "r_between": _correlation(_centred(means[:, present]), x) if len(chosen) else np.nan,
             }
         )
     types = {"scale1": pl.String, "scale2": pl.String, "n": pl.Int64}
@@ -154,15 +156,20 @@ def scale_correlations(scores: pl.DataFrame, person: pl.Series, time: pl.Series)
 
 
 def _means(x: Array, code: Array) -> Array:
-    """Mean of each column in each group; NaN where a group has no rows."""
+    """Mean of each row of x in each group of columns; NaN where a group is empty."""
     with np.errstate(invalid="ignore"):
         n = np.bincount(code)
-        return np.column_stack([np.bincount(code, column) / n for column in x.T])
+        return np.stack([np.bincount(code, values) / n for values in x])
+
+
+def _centred(x: Array) -> Array:
+    centred: Array = x - x.mean(axis=1, keepdims=True)
+    return centred
 
 
 def _correlation(deviations: Array, x: Array) -> float:
-    """Correlation of two columns of deviations; NaN where one is nothing but the rounding of x."""
-    S = deviations.T @ deviations
-    if (np.diag(S) <= 1e-24 * (x**2).sum(axis=0)).any():
+    """Correlation of two rows of deviations; NaN where one is nothing but the rounding of x."""
+    S = deviations @ deviations.T
+    if (np.diag(S) <= 1e-24 * np.einsum("ij,ij->i", x, x)).any():
         return float("nan")
     return float(S[0, 1] / np.sqrt(S[0, 0] * S[1, 1]))

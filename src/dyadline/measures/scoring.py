@@ -115,7 +115,7 @@ def score_measures(
         findings += left_out(role, found, measure)
         impossible = out_of_range(raw, how.range, role=role, measure=measure, row=row)
         findings += impossible
-        findings += not_whole(raw, role=role, row=row)
+        findings += not_whole({c: raw[c] for c in raw if not frame[c].dtype.is_integer()}, role=role, row=row)
         answers[role] = turned({number: raw[column] for number, column in placed.items()}, how)
         score = scale_scores(answers[role], measure, only=scale)[scale].rename((names or {}).get(role, section.name))
         # Impossible answers were made missing, so that what is missing says nothing until they are mended.

@@ -53,8 +53,8 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
         do not vary), ``estimate`` (log odds), ``std_error``, ``statistic`` (z), ``p_value``, ``odds_ratio``,
         ``conf_low, conf_high`` (of the odds ratio, 95 %), ``unit`` (one SD in the variable's units; 1 for time),
         ``n_rows, n_dyads, n_events``, ``doubt``. Where the data are separated (one value tells without exception who
-        drops out), predictors are linearly dependent, or there is no drop-out, the numbers are null and ``doubt`` says
-        why.
+        drops out), predictors are linearly dependent, or fewer were lost than there are coefficients, the numbers are
+        null and ``doubt`` says why.
     """
     found = seen(dataset)
     if not shares_occasions(found):
@@ -78,6 +78,9 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
         return _no_answer(
             "Time, ratings and outcome are linearly dependent: one can be had from the others.", [], **sizes
         )
+    if min(n_events, at_risk.height - n_events) < X.shape[1]:
+        lost = f"Of the dyads with all three values {n_events:,} of {sizes['n_dyads']:,} were lost"
+        return _no_answer(f"{lost}, which says too little for {X.shape[1]} coefficients.", terms, **sizes)
     answer = logistic(X, at_risk["last"].to_numpy().astype(float))
     if answer is None:
         return _no_answer(
