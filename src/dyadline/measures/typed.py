@@ -130,7 +130,7 @@ def _examples(wrong: pl.Series, values: pl.Series, row: pl.Series) -> tuple[str,
 def out_of_range(
     answers: Mapping[str, pl.Series], limits: tuple[float, float], *, role: str, measure: Measure, row: pl.Series
 ) -> tuple[Finding, ...]:
-    """Answers that cannot be: one finding per column, or one for all if another range fits.
+    """Answers that cannot be: one finding per column, or one for all if another range fits or many columns have them.
 
     Parameters
     ----------
@@ -159,6 +159,8 @@ def out_of_range(
                 column, rows,
             ),
         )  # fmt: skip
+    if len(wrong) > SHOWN:
+        return (_in_many_columns(wrong, answers, limits, role=role, measure=measure, row=row),)
     found = []
     for column, mask in wrong.items():
         said, rows = _examples(mask, answers[column], row)
@@ -171,6 +173,33 @@ def out_of_range(
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _in_many_columns(
+    wrong: Mapping[str, pl.Series],
+    answers: Mapping[str, pl.Series],
+    limits: tuple[float, float],
+    *,
+    role: str,
+    measure: Measure,
+    row: pl.Series,
+) -> Finding:
+    """A code, or a range that was not declared, stands in many columns: it is said once, with the values' counts."""
+    values = pl.concat([answers[column].filter(mask) for column, mask in wrong.items()])
+    counts = values.value_counts().sort(["count", values.name], descending=[True, False])
+    often = [f"{value:g} ({counted(count, 'time')})" for value, count in counts.head(SHOWN * 2).iter_rows()]
+    column, mask = next(iter(wrong.items()))
+    said, _ = _examples(mask, answers[column], row)
+    rows = pl.concat([row.filter(mask) for mask in wrong.values()]).unique().sort().to_list()
+    low, high = limits
+    return _impossible(
+        f"{counted(len(values), 'answer')} to {measure.name!r} ({role_words(role)}) in {len(wrong)} columns are "
+        f"outside the range {low:g} to {high:g}: {listed(often, total=counts.height)}; in {column!r} {said}.",
+        "Declare codes that stand for missing answers in [missing]; if the questionnaire was answered in another "
+        f"range, declare it as range in the plan, for {role}.",
+        ", ".join(wrong),
+        tuple(rows),
+    )
 
 
 def _impossible(words: str, way_out: str, column: str, rows: tuple[int, ...]) -> Finding:
