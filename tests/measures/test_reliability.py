@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from dyadline.errors import DataError, PlanError
-from dyadline.measures.consistency import alpha, item_statistics, omega
+from dyadline.measures.consistency import alpha, item_statistics, omega, omegas
 from dyadline.measures.factor import one_factor
 from dyadline.measures.records import covariance
 from dyadline.measures.reliability import reliability_by_occasion
@@ -260,6 +260,27 @@ def test_no_optimiser_from_anywhere_finds_a_better_factor(seed):
         assert other.fun > fit.discrepancy - 1e-7
 
 
+@pytest.mark.parametrize(("k", "n"), [(4, 9), (9, 30), (40, 90)])
+def test_many_matrices_at_once_are_each_fitted_as_if_alone(k, n):
+    """Heywood cases, a constant item and copies of an item among ordinary samples."""
+    rng = np.random.default_rng(k)
+    x = 0.6 * rng.normal(size=(12, n, 1)) + rng.normal(size=(12, n, k))
+    x[3, :, 1], x[5, :, 2] = 0.0, x[5, :, 0]
+    S = np.stack([covariance(one) for one in x])
+    numbers = np.full(12, n)
+    numbers[7] = k
+    together = omegas(S, numbers)
+    for alone, one in zip((omega(S[i], int(numbers[i])) for i in range(12)), together, strict=True):
+        assert one.note == alone.note
+        for part in ("estimate", "std_error", "low", "high"):
+            assert getattr(one, part) == pytest.approx(getattr(alone, part), abs=1e-7, nan_ok=True)
+    assert [one.note for one in together][3:8:2] == [
+        "ω: an item has no variance",
+        "ω: the items' covariances are singular: too few records, or an item that follows from others",
+        f"ω: {k} complete records are too few for {k} items",
+    ]
+
+
 def test_a_heywood_case_is_named_and_fitted_at_the_boundary():
     """.9 × .8 / .5 > 1: the first item would need a negative uniqueness, so the factor is that item."""
     S = np.array([[1.0, 0.9, 0.8], [0.9, 1.0, 0.5], [0.8, 0.5, 1.0]])
@@ -332,6 +353,10 @@ def test_copies_and_small_samples_have_no_omega():
     assert "singular" in copied["note"][0] and copied["omega"][0] is None and copied["alpha"][0] is not None
     small = table_of(rng.normal(size=(5, 6)).T)
     assert small["note"][0] == "ω: 5 complete records are too few for 6 items"
+    x = rng.normal(size=(12, 6)) + 2.0 * rng.normal(size=(12, 1))
+    few, enough = table_of(x[:11].T), table_of(x.T)
+    assert few["omega"][0] is not None and enough["note"][0] == ""
+    assert few["note"][0] == "ω: 11 complete records for 12 parameters, not to be relied upon"
 
 
 def test_one_item_and_two():

@@ -82,15 +82,20 @@ def _counts(column: pl.Series, values: list[float | str]) -> Iterator[tuple[floa
 
 
 def _far_values(column: pl.Series, labels: Mapping[float | str, str]) -> Iterator[tuple[float, int]]:
-    numbers = column.cast(pl.Float64).drop_nulls()
-    if not numbers.is_in(CODES).any():
-        return
     told = {float(value) for value in labels if not isinstance(value, str)}
     meant = [float(value) for value in told if not says_missing(labels[value])]
-    candidates = sorted(set(numbers.filter(numbers.is_in(CODES)).to_list()) - told)
     # Two labels, such as those of the ends, make a range; without them a 7 is the highest answer more often than not.
     by_labels = len(meant) > 1
-    candidates = candidates if by_labels else [code for code in candidates if code != 7]
+    least, most = column.min(), column.max()
+    possible = [code for code in CODES if code not in told and (by_labels or code != 7)]
+    # Where the ends rule all codes out, as they do in most columns of answers, the values need not be looked at.
+    possible = [code for code in possible if least is not None and least <= code <= most]  # type: ignore[operator]
+    if not possible:
+        return
+    numbers = column.cast(pl.Float64).drop_nulls()
+    candidates = numbers.filter(numbers.is_in(possible)).unique().sort().to_list()
+    if not candidates:
+        return
     others = numbers.filter(~numbers.is_in(candidates))
     if not len(others):
         return

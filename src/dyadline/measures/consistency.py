@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from dyadline.errors import FitError, PlanError
-from dyadline.measures.factor import OneFactor, expected_information, one_factor
+from dyadline.measures.factor import OneFactor, expected_information, one_factors
 from dyadline.measures.records import Array, covariance, matrix
 from dyadline.words import listed
+
+NUMBERS_AT_ONCE = 2_000_000
+"""Second derivatives of factor models that are held at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,38 +104,62 @@ def omega(S: Array, n: int, *, level: float = 0.95) -> Coefficient:
     level
         Of the interval.
     """
+    return omegas(S[None], np.array([n]), level=level)[0]
+
+
+def omegas(S: Array, n: Array, *, level: float = 0.95) -> list[Coefficient]:
+    """`omega` of several scales with as many items, at once: covariances (m × k × k) of n (m) complete records."""
+    k = S.shape[-1]
+    if k < 3:
+        return [Coefficient(note="ω: fewer than three items do not identify a factor")] * len(S)
+    size = max(1, NUMBERS_AT_ONCE // (2 * k) ** 2)
+    blocks = (slice(start, start + size) for start in range(0, len(S), size))
+    return [one for block in blocks for one in _omegas(S[block], n[block], level)]
+
+
+def _omegas(S: Array, n: Array, level: float) -> Iterator[Coefficient]:
+    enough = np.flatnonzero(n > S.shape[-1])
+    fits = dict(zip(enough.tolist(), one_factors(S[enough]), strict=True))
+    inside = {i: f for i, f in fits.items() if isinstance(f, OneFactor) and f.converged and f.heywood is None}
+    errors = dict(zip(inside, _logit_errors(list(inside.values())) / np.sqrt(n[list(inside)]), strict=True))
+    for i, records in enumerate(n.tolist()):
+        fit = fits.get(i)
+        if fit is None:
+            yield Coefficient(note=f"ω: {records} complete records are too few for {S.shape[-1]} items")
+        elif isinstance(fit, FitError):
+            yield Coefficient(note=f"ω: {fit.what}")
+        elif not fit.converged:
+            yield Coefficient(note="ω: the factor model did not converge")
+        else:
+            yield _omega(fit, records, errors.get(i), level)
+
+
+def _omega(fit: OneFactor, n: int, error: float | None, level: float) -> Coefficient:
+    """ω of a fit, given the standard error of its log odds; None in a Heywood case."""
     from scipy.special import expit, ndtri
 
-    if len(S) < 3:
-        return Coefficient(note="ω: fewer than three items do not identify a factor")
-    if n <= len(S):
-        return Coefficient(note=f"ω: {n} complete records are too few for {len(S)} items")
-    try:
-        fit = one_factor(S)
-    except FitError as reason:
-        return Coefficient(note=f"ω: {reason.what}")
-    if not fit.converged:
-        return Coefficient(note="ω: the factor model did not converge")
     common, unique = float(fit.loadings.sum()), float(fit.uniquenesses.sum())
-    estimate, note = common**2 / (common**2 + unique), _oddities(fit)
-    if fit.heywood is not None:
+    estimate, note = common**2 / (common**2 + unique), _oddities(fit, n)
+    if error is None:
         return Coefficient(estimate=estimate, note=note)
-    error = _logit_error(fit, n)
     if np.isnan(error):
         return Coefficient(note="ω: the loadings are not identified")
     middle, half = 2.0 * np.log(common) - np.log(unique), error * ndtri((1.0 + level) / 2.0)
     return Coefficient(
         estimate=estimate,
-        std_error=error * estimate * (1.0 - estimate),
+        std_error=float(error * estimate * (1.0 - estimate)),
         low=float(expit(middle - half)),
         high=float(expit(middle + half)),
         note=note,
     )
 
 
-def _oddities(fit: OneFactor) -> str:
+def _oddities(fit: OneFactor, n: int) -> str:
+    k = len(fit.loadings)
     negative = [str(place + 1) for place in np.flatnonzero(fit.loadings < 0.0)]
     notes = []
+    if n < 2 * k:
+        notes.append(f"ω: {n} complete records for {2 * k} parameters, not to be relied upon")
     if fit.heywood is not None:
         notes.append(f"ω: Heywood case, no variance of item {fit.heywood + 1} of the scale is unique; no interval")
     if negative:
@@ -139,16 +167,21 @@ def _oddities(fit: OneFactor) -> str:
     return "; ".join(notes)
 
 
-def _logit_error(fit: OneFactor, n: int) -> float:
-    """Standard error of log((Σλ)²/Σψ); NaN where the information is singular."""
+def _logit_errors(fits: Sequence[OneFactor]) -> Array:
+    """Standard errors of log((Σλ)²/Σψ) from a single record, (m); NaN where the information is singular."""
+    if not fits:
+        return np.empty(0)
+    loadings, uniquenesses = (np.stack([getattr(fit, part) for fit in fits]) for part in ("loadings", "uniquenesses"))
     # in units of the items' model SDs, so that one tolerance serves all
-    scale = np.sqrt(fit.loadings**2 + fit.uniquenesses)
-    information = expected_information(fit.loadings / scale, fit.uniquenesses / scale**2)
-    common, unique = float(fit.loadings.sum()), float(fit.uniquenesses.sum())
-    if np.linalg.eigvalsh(information)[0] < 1e-10 or common <= 0.0:
-        return float("nan")
-    gradient = np.concatenate([2.0 * scale / common, -(scale**2) / unique])
-    return float(np.sqrt(gradient @ np.linalg.solve(information, gradient) / n))
+    scale = np.sqrt(loadings**2 + uniquenesses)
+    information = expected_information(loadings / scale, uniquenesses / scale**2)
+    common, unique = loadings.sum(axis=1, keepdims=True), uniquenesses.sum(axis=1, keepdims=True)
+    identified = (np.linalg.eigvalsh(information)[:, 0] >= 1e-10) & (common[:, 0] > 0.0)
+    gradient = np.concatenate([2.0 * scale / common, -(scale**2) / unique], axis=1)[identified, :, None]
+    errors = np.full(len(fits), np.nan)
+    squared = gradient.swapaxes(1, 2) @ np.linalg.solve(information[identified], gradient)
+    errors[identified] = np.sqrt(squared[:, 0, 0])
+    return errors
 
 
 def item_statistics(answers: pl.DataFrame) -> pl.DataFrame:

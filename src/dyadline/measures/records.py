@@ -16,8 +16,10 @@ Array = NDArray[Any]
 
 def matrix(frame: pl.DataFrame) -> Array:
     """Rows × columns in float; null and anything that is not finite is NaN."""
-    values = np.array(frame.select(pl.all().cast(pl.Float64)).to_numpy(), dtype=float)
-    values[~np.isfinite(values)] = np.nan
+    values = frame.select(pl.all().cast(pl.Float64)).to_numpy(writable=True)
+    infinite = np.isinf(values)
+    if infinite.any():
+        values[infinite] = np.nan
     return values
 
 
@@ -55,8 +57,8 @@ def codes(labels: pl.Series) -> tuple[pl.Series, Array]:
     """The distinct values in order, and the place of each row's among them; −1 where there is none."""
     clean = labels.fill_nan(None) if labels.dtype.is_float() else labels
     distinct = clean.drop_nulls().unique().sort()
-    rank = clean.rank("dense").fill_null(0).to_numpy().astype(np.int64) - 1
-    return distinct, rank
+    rank = distinct.search_sorted(clean).cast(pl.Int64)
+    return distinct, pl.select(pl.when(clean.is_not_null()).then(rank).otherwise(-1)).to_series().to_numpy(writable=True)
 
 
 def occasions(answers: pl.DataFrame, time: pl.Series) -> Iterator[tuple[object, Array]]:
@@ -64,7 +66,8 @@ def occasions(answers: pl.DataFrame, time: pl.Series) -> Iterator[tuple[object, 
     values = matrix(answers)
     times, code = codes(time)
     code[np.isnan(values).all(axis=1)] = -1
-    order = np.argsort(code.astype(np.int32), kind="stable")
+    # Sorting is several times quicker by two bytes than by more.
+    order = np.argsort(code.astype(np.int16 if len(times) < 2**15 else np.int32), kind="stable")
     bounds = np.searchsorted(code[order], np.arange(len(times) + 1))
     for one, start, stop in zip(times, bounds[:-1], bounds[1:], strict=True):
         yield one, values[order[start:stop]]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, islice
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dyadline.measures.consistency import alpha, omega
+from dyadline.measures.consistency import alpha, omegas
 from dyadline.measures.records import Array, codes, covariance, matrix, occasions, positions, same_rows
 
 COEFFICIENTS = ("alpha", "alpha_low", "alpha_high", "omega", "omega_low", "omega_high", "mean_inter_item")
+
+TIMES_AT_ONCE = 500
+"""Occasions whose covariances are held at a time."""
 
 
 def reliability_by_occasion(
@@ -50,12 +53,19 @@ def reliability_by_occasion(
     DataError
         Answers and times of different lengths.
     """
+    from threadpoolctl import threadpool_limits
+
     same_rows(answers, time=time)
     place = {scale: positions(answers, items, scale) for scale, items in scales.items()}
     found: dict[str, list[dict[str, object]]] = {scale: [] for scale in scales}
-    for moment, values in occasions(answers, time):
-        for scale, n, S in _covariances(values, place):
-            found[scale].append({"scale": scale, "time": moment, **_row(S, n, level)})
+    # On matrices as small as these several threads wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        times = occasions(answers, time)
+        while block := list(islice(times, TIMES_AT_ONCE)):
+            parts = [_covariances(values, list(place.values())) for _, values in block]
+            for number, scale in enumerate(scales):
+                for (moment, _), row in zip(block, _rows([part[number] for part in parts], level), strict=True):
+                    found[scale].append({"scale": scale, "time": moment, **row})
     types: dict[str, Any] = (
         {"scale": pl.String, "time": time.dtype, "n": pl.Int64, "n_items": pl.Int64}
         | dict.fromkeys(COEFFICIENTS, pl.Float64)
@@ -65,34 +75,35 @@ def reliability_by_occasion(
     return pl.DataFrame(rows, schema=types).with_columns(pl.selectors.float().exclude("time").fill_nan(None))
 
 
-def _covariances(values: Array, place: Mapping[str, list[int]]) -> Iterator[tuple[str, int, Array]]:
+def _covariances(values: Array, place: Sequence[list[int]]) -> list[tuple[int, Array]]:
     """Complete records and covariances of each scale; formed once where no answer is missing."""
     missing = np.isnan(values)
-    everything = None if missing.any() or not len(values) else covariance(values)
-    for scale, items in place.items():
-        if everything is not None:
-            yield scale, len(values), everything[np.ix_(items, items)]
-            continue
-        chosen = values[~missing[:, items].any(axis=1)][:, items]
-        yield scale, len(chosen), covariance(chosen) if len(chosen) else np.zeros((len(items), len(items)))
+    if len(values) and not missing.any():
+        everything = covariance(values)
+        return [(len(values), everything[np.ix_(items, items)]) for items in place]
+    chosen = [values[:, items][~missing[:, items].any(axis=1)] for items in place]
+    return [(len(x), covariance(x) if len(x) else np.zeros((x.shape[1], x.shape[1]))) for x in chosen]
 
 
-def _row(S: Array, n: int, level: float) -> dict[str, object]:
-    a, o = alpha(S, n, level=level), omega(S, n, level=level)
-    k, sd = len(S), np.sqrt(np.diag(S))
-    mean = float((np.sum(S / np.outer(sd, sd)) - k) / (k * (k - 1))) if n > 1 and k > 1 and sd.min() > 0.0 else np.nan
-    return {
-        "n": n,
-        "n_items": k,
-        "alpha": a.estimate,
-        "alpha_low": a.low,
-        "alpha_high": a.high,
-        "omega": o.estimate,
-        "omega_low": o.low,
-        "omega_high": o.high,
-        "mean_inter_item": mean,
-        "note": "; ".join(filter(None, (a.note, o.note))),
-    }
+def _rows(found: Sequence[tuple[int, Array]], level: float) -> Iterator[dict[str, object]]:
+    """The coefficients of one scale at several times."""
+    numbers, S = np.array([n for n, _ in found]), np.stack([S for _, S in found])
+    k = S.shape[-1]
+    for (n, S_here), o in zip(found, omegas(S, numbers, level=level), strict=True):
+        a, sd = alpha(S_here, n, level=level), np.sqrt(np.diag(S_here))
+        apart = n > 1 and k > 1 and sd.min() > 0.0
+        yield {
+            "n": n,
+            "n_items": k,
+            "alpha": a.estimate,
+            "alpha_low": a.low,
+            "alpha_high": a.high,
+            "omega": o.estimate,
+            "omega_low": o.low,
+            "omega_high": o.high,
+            "mean_inter_item": float((np.sum(S_here / np.outer(sd, sd)) - k) / (k * (k - 1))) if apart else np.nan,
+            "note": "; ".join(filter(None, (a.note, o.note))),
+        }
 
 
 def scale_correlations(scores: pl.DataFrame, person: pl.Series, time: pl.Series) -> pl.DataFrame:

@@ -29,6 +29,8 @@ def reliability_tables(dataset: Dataset, plan: AnalysisPlan) -> dict[str, pl.Dat
     it. Items of the baseline are asked once, so they are left out.
     """
     found: dict[str, list[pl.DataFrame]] = {"reliability": [], "generalisability": [], "scale_correlations": []}
+    # Rows are in order of dyads; numbers are quicker to group by than labels.
+    time, dyad = dataset.rows["time"], dataset.rows["dyad"].rle_id()
     for role, answers in dataset.answers.items():
         if role == "baseline":
             continue
@@ -38,7 +40,6 @@ def reliability_tables(dataset: Dataset, plan: AnalysisPlan) -> dict[str, pl.Dat
         # Where the plan asks for a subscale, the file may have its items only.
         scales = {s: used.items_of(s) for s in used.scales if all(str(i) in answers.columns for i in used.items_of(s))}
         head = pl.lit(role).alias("role")
-        time, dyad = dataset.rows["time"], dataset.rows["dyad"]
         found["reliability"].append(reliability_by_occasion(answers, time, scales).select(head, pl.all()))
         total = answers.select(str(item) for item in used.items_of(main))
         scale = pl.lit(main).alias("scale")
