@@ -49,6 +49,8 @@ def rows_without(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[tuple[i
                 f"in the column {quoted(names[role])} ({rows_listed(used)})"
             )
             way_out = "Fill it in, or delete the rows"
+            if role == "dyad":
+                way_out += "; cells of a spreadsheet that were merged have their value in the first row only"
             errors.append(error(f"row-without-{role}", words, way_out, column=names[role], rows=used))
         left_out.update(set(lacking["row"].to_list()).difference(used))
     return tuple(sorted(left_out)), errors
@@ -66,7 +68,7 @@ def doubled_times(table: pl.DataFrame, names: Mapping[str, str]) -> list[Finding
         pairs.append(counted(doubled.height - SHOWN, "more pair"))
     concerned = marked.filter(pl.col("again") | pl.col("again").shift(-1)).drop("again", "first", "row", PLACE)
     copies = concerned.height - concerned.n_unique()
-    way_out = "Keep one row per dyad and time"
+    way_out = "Keep one row per dyad and time; give a patient's second therapy a dyad of its own"
     if copies:
         one = copies == 1
         way_out = f"{counted(copies, 'row')} {'is an exact copy' if one else 'are exact copies'} of another row: "

@@ -160,7 +160,7 @@ def out_of_range(
             ),
         )  # fmt: skip
     if len(wrong) > SHOWN:
-        return (_in_many_columns(wrong, answers, limits, role=role, measure=measure, row=row),)
+        return (_impossible_in_many(answers, wrong, limits, role=role, measure=measure, row=row),)
     found = []
     for column, mask in wrong.items():
         said, rows = _examples(mask, answers[column], row)
@@ -175,29 +175,30 @@ def out_of_range(
     return tuple(found)
 
 
-def _in_many_columns(
-    wrong: Mapping[str, pl.Series],
+def _impossible_in_many(
     answers: Mapping[str, pl.Series],
+    wrong: Mapping[str, pl.Series],
     limits: tuple[float, float],
     *,
     role: str,
     measure: Measure,
     row: pl.Series,
 ) -> Finding:
-    """A code, or a range that was not declared, stands in many columns: it is said once, with the values' counts."""
-    values = pl.concat([answers[column].filter(mask) for column, mask in wrong.items()])
-    counts = values.value_counts().sort(["count", values.name], descending=[True, False])
-    often = [f"{value:g} ({counted(count, 'time')})" for value, count in counts.head(SHOWN * 2).iter_rows()]
-    column, mask = next(iter(wrong.items()))
-    said, _ = _examples(mask, answers[column], row)
-    rows = pl.concat([row.filter(mask) for mask in wrong.values()]).unique().sort().to_list()
+    """One sentence for many columns, as when a code for missing answers was not declared."""
     low, high = limits
+    values = pl.concat([answers[column].filter(mask) for column, mask in wrong.items()])
+    rows = pl.concat([row.filter(mask) for mask in wrong.values()]).unique().sort().to_list()
+    counts = values.value_counts(sort=True)
+    each = [f"{value:g} ({counted(n, 'time')})" for value, n in counts.head(SHOWN).iter_rows()]
+    columns = [repr(column) for column in wrong]
+    code = f"codes = [{counts[counts.columns[0]][0]:g}]" if counts.height == 1 else "their codes"
     return _impossible(
-        f"{counted(len(values), 'answer')} to {measure.name!r} ({role_words(role)}) in {len(wrong)} columns are "
-        f"outside the range {low:g} to {high:g}: {listed(often, total=counts.height)}; in {column!r} {said}.",
-        "Declare codes that stand for missing answers in [missing]; if the questionnaire was answered in another "
-        f"range, declare it as range in the plan, for {role}.",
-        ", ".join(wrong),
+        f"{counted(len(values), 'answer')} to {measure.name!r} ({role_words(role)}) in {len(columns)} columns, "
+        f"{listed(columns[:SHOWN], total=len(columns))}, are outside the range {low:g} to {high:g}: "
+        f"{listed(each, total=counts.height)}.",
+        f"Correct them; or write {code} under [missing] where they stand for missing answers; or, if the questionnaire was "
+        f"answered in another range, declare it as range in the plan, for {role}.",
+        next(iter(wrong)),
         tuple(rows),
     )
 
