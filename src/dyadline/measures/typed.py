@@ -191,13 +191,18 @@ def _impossible_in_many(
     counts = values.value_counts(sort=True)
     each = [f"{value:g} ({counted(n, 'time')})" for value, n in counts.head(SHOWN).iter_rows()]
     columns = [repr(column) for column in wrong]
-    code = f"codes = [{counts[counts.columns[0]][0]:g}]" if counts.height == 1 else "their codes"
+    code = f"codes = [{counts[values.name][0]:g}]"
+    way_out = f"Correct them, or write {code} under [missing] where they stand for missing answers."
+    if counts.height > 1:
+        way_out = (
+            "Correct them; or write their codes under [missing] where they stand for missing answers; or, if the "
+            f"questionnaire was answered in another range, declare it as range in the plan, for {role}."
+        )
     return _impossible(
         f"{counted(len(values), 'answer')} to {measure.name!r} ({role_words(role)}) in {len(columns)} columns, "
         f"{listed(columns[:SHOWN], total=len(columns))}, are outside the range {low:g} to {high:g}: "
         f"{listed(each, total=counts.height)}.",
-        f"Correct them; or write {code} under [missing] where they stand for missing answers; or, if the questionnaire was "
-        f"answered in another range, declare it as range in the plan, for {role}.",
+        way_out,
         next(iter(wrong)),
         tuple(rows),
     )
