@@ -25,6 +25,7 @@ from dyadline.data.table import Table
 from dyadline.errors import PlanError
 from dyadline.measures.scoring import score_measures
 from dyadline.plan.analysis import AnalysisPlan
+from dyadline.plan.columns import is_open, open_column
 from dyadline.plan.document import make_plan
 from dyadline.result import AnalysisResult
 from dyadline.scoring.growth import growth_tables
@@ -36,8 +37,15 @@ from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
 
 
-def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
+def load(plan: AnalysisPlan, frame: object | None = None, *, analysed: bool = True) -> Dataset:
     """Read, shape, score the items and validate what the plan points to, or a frame that is handed in.
+
+    Parameters
+    ----------
+    plan, frame
+        As for `run`.
+    analysed
+        Whether all that the models need must be there; a description can do without one rater or the outcome.
 
     Raises
     ------
@@ -50,6 +58,7 @@ def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
     if plan.dyads is not None:
         dyads = read_table(plan.folder / plan.dyads.file, sheet=plan.dyads.sheet)
         table = join_dyads(table, dyads, plan)
+    table = _with_open_columns(table, plan)
     measured = measured_columns(plan, table.frame.columns, source=table.source)
     long = reshape(apply_missing(table, plan.missing, measured=measured), plan)
     scored = score_measures(long.frame, long.row, long.items, plan.columns.measures, plan.folder, long.names)
@@ -62,6 +71,7 @@ def load(plan: AnalysisPlan, frame: object | None = None) -> Dataset:
         answers=scored.answers,
         findings=(*long.findings, *scored.findings),
         n_rows_read=table.frame.height,
+        analysed=analysed,
     )
     return replace(dataset, findings=(*dataset.findings, *answer_findings(dataset, scored.scored)))
 
@@ -73,6 +83,15 @@ def _read(plan: AnalysisPlan) -> Table:
     return read_table(
         plan.data_path, sheet=how.sheet, encoding=how.encoding, delimiter=how.delimiter, decimal=how.decimal
     )
+
+
+def _with_open_columns(table: Table, plan: AnalysisPlan) -> Table:
+    """Empty columns where a new plan has found none for a rating or the outcome, so that the rest can be looked at."""
+    if is_open(plan.columns.dyad) or is_open(plan.columns.time):
+        return table
+    names = [plan.columns.name(role) for role in ("patient_rating", "therapist_rating", "outcome")]
+    empty = [pl.lit(None, dtype=pl.Float64).alias(n) for n in names if is_open(n) and n not in table.frame.columns]
+    return replace(table, frame=table.frame.with_columns(empty)) if empty else table
 
 
 def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
@@ -139,7 +158,7 @@ def describe(plan: AnalysisPlan, frame: object | None = None) -> Mapping[str, pl
     """
     if not isinstance(plan, AnalysisPlan):
         raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
-    return description(load(plan, frame), plan)
+    return description(load(plan, frame, analysed=False), plan)
 
 
 def convergence(frame: object, plan: AnalysisPlan) -> Any:
@@ -190,7 +209,7 @@ def first_plan(recognised: Recognised, file: str, dyads_file: str | None = None)
     file, dyads_file
         Their names, relative to the plan's folder.
     """
-    columns: dict[str, object] = {guess.role: guess.column or f"<{guess.role} column>" for guess in recognised.guesses}
+    columns: dict[str, object] = {guess.role: guess.column or open_column(guess.role) for guess in recognised.guesses}
     for role, absent in (("therapist", None), ("baseline", "first")):
         if recognised[role].column is None:
             columns[role] = absent

@@ -45,6 +45,18 @@ def test_the_same_table_in_every_dress(data: bytes) -> None:
     assert text(data) == EXPECTED
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"Our study;;;\n" + PLAIN.replace(b",", b";"), id="a title, as spreadsheets save it"),
+        pytest.param(b"# exported in May\n# version 3\n" + PLAIN, id="remarks"),
+    ],
+)
+def test_lines_above_the_names_are_recognised(data: bytes) -> None:
+    with pytest.raises(DataError, match=r"first line of 'x.csv' is a title or a remark.*Delete what stands above"):
+        text(data)
+
+
 def findings(data: bytes, **options: Any) -> dict[str, str]:
     return {finding.code: finding.words for finding in read_delimited(data, "x.csv", **options).findings}
 

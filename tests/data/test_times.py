@@ -200,8 +200,10 @@ def test_what_is_no_date_is_named_with_its_row() -> None:
     assert "before 1950 or after 2100: '1582-10-15' in row 11" in misread([DAY(1582, 10, 15)])
     assert misread(["1.1.20"]) == (
         "The column 'd' (time) has years of two digits: '1.1.20' in row 11. "
-        'Say how they are written: date_format = "%d.%m.%y", or "%m/%d/%y", under [time].'
+        'Say how they are written: date_format = "%d.%m.%y" under [time].'
     )
+    assert misread(["1/3/20"]).endswith('date_format = "%d/%m/%y", or "%m/%d/%y", under [time].')
+    assert misread(["2020-03-01", "1/3/20"]).endswith("Write all dates in one way.")
     assert "no date of a known form: '31 Jan 2020' in row 11" in misread(["31 Jan 2020"])
     assert parsed(["31 Jan 2020"], "%d %b %Y") == [DAY(2020, 1, 31)]
     assert parsed(["1.2.20"], "%d.%m.%y") == [DAY(2020, 2, 1)]

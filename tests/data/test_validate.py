@@ -55,11 +55,20 @@ def test_text_in_a_number_column_names_rows_and_values(study: pl.DataFrame, plan
     )
 
 
+def test_a_few_words_among_the_numbers_may_be_declared_missing(study: pl.DataFrame, plan_of: PlanOf) -> None:
+    words = study.with_columns(wai_p=pl.Series(["5", "n.a.", "3", '"-"', None, "n.a.", "4"]))
+    said = sentence(words, plan_of())
+    assert said.endswith('If they stand for missing values, write under [missing]: codes = ["n.a.", "\\"-\\""].')
+    units = study.with_columns(wai_p=pl.Series(["5", "4 pts", "3", "-", None, "3 pts", "4"]))
+    assert sentence(units, plan_of()).endswith("Correct the values, and leave the field empty where one is missing.")
+
+
 def test_text_among_decimal_commas_is_what_is_named(study: pl.DataFrame, plan_of: PlanOf) -> None:
     commas = study.with_columns(bdi=pl.Series(["1,5", "2,5", "3", "4", "5", "6", "7"]))
     assert sentence(commas, plan_of()) == (
         "The column 'bdi' (outcome) needs numbers and has text: '1,5' in row 1 and '2,5' in row 2. "
-        "Write numbers with a decimal point."
+        'Where the comma is the decimal mark, write a point, or decimal = "," under [data] for a text file; '
+        "where it groups thousands, take it out."
     )
     assert "has text: 'x' in row 3." in sentence(commas.with_columns(put("bdi", "x", 3)), plan_of())
 
@@ -116,7 +125,8 @@ def test_infinite_values(study: pl.DataFrame, plan_of: PlanOf) -> None:
 
 def test_rows_with_values_need_dyad_and_time(study: pl.DataFrame, plan_of: PlanOf) -> None:
     assert sentence(study.with_columns(put("id", None, 2)), plan_of()) == (
-        "1 row with values has no dyad in the column 'id' (row 2 of the data). Fill it in, or delete the rows."
+        "1 row with values has no dyad in the column 'id' (row 2 of the data). Fill it in, or delete the rows; "
+        "cells of a spreadsheet that were merged have their value in the first row only."
     )
     assert sentence(study.with_columns(put("session", None, 3, 7)), plan_of()) == (
         "2 rows with values have no time in the column 'session' (rows 3 and 7 of the data). "
@@ -135,7 +145,8 @@ def test_doubled_times(study: pl.DataFrame, plan_of: PlanOf) -> None:
     )
     other = study[6:].with_columns(bdi=pl.lit(1.0))
     assert sentence(pl.concat([study, other]), plan_of()) == (
-        "1 dyad has more than one row at the same time (rows 7 and 8). Keep one row per dyad and time."
+        "1 dyad has more than one row at the same time (rows 7 and 8). Keep one row per dyad and time; "
+        "give a patient's second therapy a dyad of its own."
     )
     assert sentence(pl.concat([study, other, study[6:]]), plan_of()) == (
         "1 dyad has more than one row at the same time (rows 7 and 8; 8 and 9). "

@@ -147,6 +147,19 @@ def test_answers_outside_the_range_are_errors_by_column():
     assert made.answers["patient_rating"]["2"][4] is None
 
 
+def test_a_code_in_many_items_is_one_error():
+    records = [[n % 7 + 1] * 12 for n in range(40)]
+    for item in (0, 3, 5, 8, 11):
+        records[item][item] = 99
+    (found,) = scored(wai(*records)).findings
+    assert (found.code, found.rows) == ("item-out-of-range", (1, 4, 6, 9, 12))
+    assert found.words == (
+        "5 answers to 'wai-s' (patient rating) in 5 columns, 'w1', 'w4', 'w6' and 2 more, are outside the range "
+        "1 to 7: 99 (5 times)."
+    )
+    assert found.way_out == "Correct them, or write codes = [99] under [missing] where they stand for missing answers."
+
+
 @pytest.mark.parametrize(
     ("name", "low", "high", "declared"),
     [("wai-sr", 1, 7, None), ("wai-sr", 0, 4, None), ("bdi-ii", 1, 4, None), ("wai-s", 1, 7, (0, 4))],

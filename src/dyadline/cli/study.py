@@ -175,7 +175,7 @@ def describe(
     if out:
         check_free(out, force=force)
     with progress("Reading and describing"):
-        dataset = load(asked)
+        dataset = load(asked, analysed=False)
         tables = description(dataset, asked)
         document = compose_description(dataset, asked, tables)
     if out:

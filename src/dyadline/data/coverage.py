@@ -44,7 +44,7 @@ def coverage(
     ):
         yield from _lacking(dyads, where, "one-rater", f"ratings of the {what} only", unscored, names[role])
     yield from _lacking(dyads, ~patient & ~therapist, "no-ratings", "no ratings", unscored, names["patient_rating"])
-    scores_only = "they count for the scores only"
+    scores_only = "in the scores, but in no model"
     yield from _lacking(dyads, pl.col("outcome n") == 0, "no-outcome", "no outcome", scores_only, names["outcome"])
     if "baseline" in names:
         where = pl.col("baseline").is_null()
@@ -61,11 +61,15 @@ def coverage(
     yield from _times(rows, names["time"])
 
 
+_OF_A_ROLE = ("one-rater", "no-ratings", "no-outcome")
+
+
 def _lacking(
     frame: pl.DataFrame, where: pl.Expr, code: str, what: str, so: str, column: str, way_out: str = ""
 ) -> Iterator[Finding]:
     labels = frame.filter(where)["dyad"]
-    if len(labels):
+    # What no dyad has is an error of its own.
+    if len(labels) and not (code in _OF_A_ROLE and len(labels) == frame.height):
         yield Finding(
             code=code,
             level="note",

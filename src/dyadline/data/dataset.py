@@ -76,6 +76,7 @@ def make_dataset(
     answers: Mapping[str, pl.DataFrame] | None = None,
     findings: Sequence[Finding] = (),
     n_rows_read: int | None = None,
+    analysed: bool = True,
     today: date | None = None,
 ) -> Dataset:
     """The data in the plan's terms.
@@ -102,6 +103,9 @@ def make_dataset(
         What was noticed before.
     n_rows_read
         Rows of the file, where the table was shaped before.
+    analysed
+        Whether the models need the data. If not, one rater or the outcome may be absent, or measured once only: that
+        is warned of.
     today
         Dates after it are impossible; the computer's unless given.
 
@@ -139,7 +143,7 @@ def make_dataset(
     found += validate.changes_within_dyads(table, dyads, {role: names[role] for role in own})
     dyads = dyads.filter(pl.col("rows") > 0)
     found += validate.doubled_times(rows, names)
-    found += validate.too_little(dyads, names)
+    found += validate.too_little(dyads, names, analysed=analysed)
     found += validate.out_of_range(rows, dyads, names, plan.checks)
     of_dyads = _dyads(rows, dyads, names, plan)
     found += [

@@ -131,8 +131,10 @@ def column_names(header: list[str], name: str) -> list[str]:
     Raises
     ------
     DataError
-        If two columns have the same name.
+        If two columns have the same name, or only one of several has any, as a title has it.
     """
+    if len(header) > 2 and sum(bool(field.strip()) for field in header) == 1:
+        raise _no_header(name)
     names = [field.strip() or f"column_{place}" for place, field in enumerate(header, start=1)]
     doubled = [column for column, times in Counter(names).items() if times > 1]
     if doubled:
@@ -141,6 +143,13 @@ def column_names(header: list[str], name: str) -> list[str]:
             way_out="Give each column its own name",
         )
     return names
+
+
+def _no_header(name: str) -> DataError:
+    return DataError(
+        f"The first line of {name!r} is a title or a remark, not the names of the columns",
+        way_out="Delete what stands above the line with the names",
+    )
 
 
 def _check_quotes(content: np.ndarray, ends: np.ndarray, delimiter: str, name: str) -> None:
@@ -178,6 +187,8 @@ def _check_fields(
     ragged = np.flatnonzero((fields != n_columns) & (np.diff(stops) > 1))
     if not len(ragged):
         return
+    if n_columns == 1 and 2 * len(ragged) > len(fields):
+        raise _no_header(name)
     first = [f"row {row + 1} has {fields[row]}" for row in ragged[:SHOWN]]
     raise DataError(
         f"The file {name!r} has {counted(n_columns, 'column')}, and {counted(len(ragged), 'row')} of the data "

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dyadline.data.meanings import number_in, place_of
 from dyadline.errors import DataError, PlanError
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.plan.columns import ITEM, TIME, ItemsSection, Label
+from dyadline.plan.columns import ITEM, TIME, ItemsSection, Label, is_open
 from dyadline.words import listed, nearest, role_words
 
 REPEATED = ("patient_rating", "therapist_rating", "outcome")
@@ -96,7 +96,7 @@ def _check_places(asked: Asked, *, may_repeat: bool) -> None:
                 f"{'more than once' if may_repeat else 'and cannot repeat over occasions'}",
                 way_out=f"{TIME} stands once in patient_rating, therapist_rating and outcome of a wide file",
             )
-        if may_repeat and asked.role in REPEATED and TIME not in name:
+        if may_repeat and asked.role in REPEATED and TIME not in name and not is_open(name):
             raise PlanError(
                 f"The column {name!r} ({asked.words}) needs {TIME}, as the other repeated columns have it",
                 way_out=f"Write {TIME} where the occasion stands in its name",
@@ -221,6 +221,13 @@ def _in_words(place: Place) -> str:
 
 
 def _not_there(missing: Mapping[str, str], columns: Sequence[str], own: set[str], source: str) -> DataError:
+    # What a new plan left open comes first: the other names can be looked for then.
+    if left_open := {name: words for name, words in missing.items() if is_open(name)}:
+        return DataError(
+            f"The plan does not say yet which column has {listed([f'the {words}' for words in left_open.values()])}",
+            way_out=f"Write the names in place of {listed([repr(name) for name in left_open])}. "
+            + nearest([], columns, taken=own),
+        )
     words = [
         f"no column {'that fits' if _has_place(name) else ''} {name!r} ({words})".replace("  ", " ")
         for name, words in missing.items()

@@ -117,6 +117,12 @@ def _places(columns: Mapping[str, int]) -> str:
     return f"in {names} ({counted(sum(columns.values()), 'value')})"
 
 
+def _rows(table: Table, value: float | str, columns: Mapping[str, int]) -> tuple[int, ...]:
+    """Numbers, from 1, of the rows that have the value in any of the columns."""
+    has = pl.any_horizontal(pl.col(columns) == value)
+    return tuple(table.frame.select((has.arg_true() + 1).alias("row"))["row"].to_list())
+
+
 def _line(table: Table, value: float | str, columns: Mapping[str, int]) -> str:
     """The plan's line that makes the value missing: everywhere, or only here if it is an answer elsewhere."""
     code = f'"{value}"' if isinstance(value, str) else code_text(value)
@@ -136,6 +142,7 @@ def _undeclared(table: Table, value: float | str, columns: Mapping[str, int]) ->
         words=f"{code_text(value)} is labelled {label!r} {_places(columns)}, and the file does not declare it missing.",
         way_out=f"If it stands for a missing answer, write under [missing]: {_line(table, value, columns)}.",
         column=next(iter(columns)) if len(columns) == 1 else "",
+        rows=_rows(table, value, columns),
     )
 
 
@@ -146,4 +153,5 @@ def _suspected(table: Table, value: float | str, columns: Mapping[str, int]) -> 
         words=f"{code_text(value)} {_places(columns)} is far from the other values and may stand for a missing answer.",
         way_out=f"If it does, write under [missing]: {_line(table, value, columns)}.",
         column=next(iter(columns)) if len(columns) == 1 else "",
+        rows=_rows(table, value, columns),
     )

@@ -159,8 +159,12 @@ def _recognised(text: pl.Series, row: pl.Series, *, column: str, words: str) -> 
     """Dates by the shape of each text; the order of day and month is decided for all texts with slashes together."""
     begin = f"The column {column!r} ({words}) has"
     like = {shape: text.str.contains(pattern).fill_null(False) for shape, pattern in _SHAPES.items()}
-    _refuse(text, like["short year"], row, f"{begin} years of two digits",
-            'Say how they are written: date_format = "%d.%m.%y", or "%m/%d/%y", under [time]')  # fmt: skip
+    short = like["short year"]
+    mark = str(text.filter(short).str.extract(r"^\d+(\D)").first() or ".") if short.any() else "."
+    either = f'date_format = "%d{mark}%m{mark}%y"' + ("" if mark == "." else f', or "%m{mark}%d{mark}%y",')
+    way_out = f"Say how they are written: {either} under [time]"
+    _refuse(text, short, row, f"{begin} years of two digits",
+            way_out if bool((short | text.is_null()).all()) else "Write all dates in one way")  # fmt: skip
     strange = text.is_not_null() & ~(like["year first"] | like["dots"] | like["slashes"])
     _refuse(text, strange, row, f"{begin} text that is no date of a known form",
             'Say how it is written: date_format under [time], such as "%d %b %Y" for 31 Jan 2020')  # fmt: skip

@@ -6,6 +6,7 @@ All work on the table from `summary.in_order`, with columns by role, and on what
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import polars as pl
@@ -13,7 +14,7 @@ import polars as pl
 from dyadline.data.roles import OCCASION, PLACE, RATINGS, REASON
 from dyadline.data.summary import CODE
 from dyadline.errors import Finding
-from dyadline.plan.columns import ChecksSection
+from dyadline.plan.columns import ChecksSection, is_open
 from dyadline.words import SHOWN, counted, listed, quoted, role_words, rows_listed, shown
 
 
@@ -48,6 +49,8 @@ def rows_without(table: pl.DataFrame, names: Mapping[str, str]) -> tuple[tuple[i
                 f"in the column {quoted(names[role])} ({rows_listed(used)})"
             )
             way_out = "Fill it in, or delete the rows"
+            if role == "dyad":
+                way_out += "; cells of a spreadsheet that were merged have their value in the first row only"
             errors.append(error(f"row-without-{role}", words, way_out, column=names[role], rows=used))
         left_out.update(set(lacking["row"].to_list()).difference(used))
     return tuple(sorted(left_out)), errors
@@ -65,7 +68,7 @@ def doubled_times(table: pl.DataFrame, names: Mapping[str, str]) -> list[Finding
         pairs.append(counted(doubled.height - SHOWN, "more pair"))
     concerned = marked.filter(pl.col("again") | pl.col("again").shift(-1)).drop("again", "first", "row", PLACE)
     copies = concerned.height - concerned.n_unique()
-    way_out = "Keep one row per dyad and time"
+    way_out = "Keep one row per dyad and time; give a patient's second therapy a dyad of its own"
     if copies:
         one = copies == 1
         way_out = f"{counted(copies, 'row')} {'is an exact copy' if one else 'are exact copies'} of another row: "
@@ -138,15 +141,21 @@ def changes_within_dyads(
     return errors
 
 
-def too_little(dyads: pl.DataFrame, names: Mapping[str, str]) -> list[Finding]:
-    """Less than two dyads, a rater or an outcome that is never there, an outcome that does not vary."""
+def too_little(dyads: pl.DataFrame, names: Mapping[str, str], *, analysed: bool = True) -> list[Finding]:
+    """Less than two dyads, a rater or an outcome that is never there, an outcome that does not vary.
+
+    Where nothing is analysed, ratings and outcome are warned of as long as one of them is there.
+    """
     errors = []
     for role in OCCASION:
         if not dyads[f"{role} n"].sum():
             words = f"The column {quoted(names[role])} ({role_words(role)}) has no value in any row"
-            errors.append(
-                error("no-values", words, "Name the column that holds it, or check the export", column=names[role])
-            )
+            way_out = "Name the column that holds it, or check the export"
+            if is_open(names[role]):
+                words = f"The plan does not say yet which column has the {role_words(role)}: {role} = {names[role]!r}"
+                way_out = "Write its name there. Without it the data can be described, but not analysed"
+            errors.append(error("no-values", words, way_out, column=names[role]))
+    there = len(errors) < len(OCCASION)
     if dyads.height < 2:
         way_out = "Name the column that tells the dyads apart; the models compare dyads"
         errors.append(
@@ -160,7 +169,9 @@ def too_little(dyads: pl.DataFrame, names: Mapping[str, str]) -> list[Finding]:
     elif dyads["outcome n"].sum() and dyads["outcome min"].min() == dyads["outcome max"].max():
         words = f"The outcome (column {quoted(outcome)}) has the same value in every row"
         errors.append(error("constant-outcome", words, "Name a column that varies", column=outcome))
-    return errors
+    if analysed or not there:
+        return errors
+    return [e if e.code == "one-dyad" else replace(e, level="warning") for e in errors]
 
 
 def out_of_range(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import polars as pl
 
 from dyadline.data.number_text import EXACT, MISSING
@@ -12,6 +15,8 @@ _LABELS = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Date, pl.Datetime,
 _DATE = r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}"
 _YEAR_FIRST = r"^\d{4}-\d{1,2}-\d{1,2}$"
 _COMMA = r"^[+-]?\d*,\d+$"
+FEW, LONGEST = 5, 12
+"""Different texts, and characters of each, that may be codes for missing values."""
 
 
 def labels(series: pl.Series, *, column: str, role: str) -> pl.Series:
@@ -155,11 +160,14 @@ def _text_among_numbers(text: pl.Series, wrong: pl.Series, column: str, role: st
     only_commas = not (wrong & ~commas).any()
     named = wrong if only_commas else wrong & ~commas
     if only_commas:
-        advice = "Write numbers with a decimal point"
+        advice = 'Where the comma is the decimal mark, write a point, or decimal = "," under [data] for a text file; '
+        advice += "where it groups thousands, take it out"
     elif role == "time" and text.filter(named).str.contains(_DATE).all():
         advice = _DATES_OUT
     elif role_words(role) == "covariate":
         advice = "Code it as numbers first, such as 0 and 1"
+    elif codes := _codes(text.filter(named)):
+        advice = f"If they stand for missing values, write under [missing]: codes = [{', '.join(codes)}]"
     else:
         advice = "Correct the values, and leave the field empty where one is missing"
     return _error(
@@ -169,6 +177,13 @@ def _text_among_numbers(text: pl.Series, wrong: pl.Series, column: str, role: st
         column,
         rows_at(named, row),
     )
+
+
+def _codes(text: pl.Series) -> list[str]:
+    """The few texts without a digit that may stand for missing values, in quotes; none where there are others."""
+    kinds = text.unique(maintain_order=True).to_list()
+    fitting = len(kinds) <= FEW and not any(re.search(r"\d", kind) or len(kind) > LONGEST for kind in kinds)
+    return [json.dumps(kind, ensure_ascii=False) for kind in kinds] if fitting else []
 
 
 _DATES = "dates or times"

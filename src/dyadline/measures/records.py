@@ -58,9 +58,8 @@ def codes(labels: pl.Series) -> tuple[pl.Series, Array]:
     clean = labels.fill_nan(None) if labels.dtype.is_float() else labels
     distinct = clean.drop_nulls().unique().sort()
     rank = distinct.search_sorted(clean).cast(pl.Int64)
-    return distinct, pl.select(pl.when(clean.is_not_null()).then(rank).otherwise(-1)).to_series().to_numpy(
-        writable=True
-    )
+    places = pl.select(pl.when(clean.is_not_null()).then(rank).otherwise(-1)).to_series()
+    return distinct, places.to_numpy(writable=True)
 
 
 def occasions(answers: pl.DataFrame, time: pl.Series) -> Iterator[tuple[object, Array]]:

@@ -130,7 +130,7 @@ def _examples(wrong: pl.Series, values: pl.Series, row: pl.Series) -> tuple[str,
 def out_of_range(
     answers: Mapping[str, pl.Series], limits: tuple[float, float], *, role: str, measure: Measure, row: pl.Series
 ) -> tuple[Finding, ...]:
-    """Answers that cannot be: one finding per column, or one for all if another range fits.
+    """Answers that cannot be: one finding per column, or one for all if another range fits or many columns have them.
 
     Parameters
     ----------
@@ -159,6 +159,8 @@ def out_of_range(
                 column, rows,
             ),
         )  # fmt: skip
+    if len(wrong) > SHOWN:
+        return (_impossible_in_many(answers, wrong, limits, role=role, measure=measure, row=row),)
     found = []
     for column, mask in wrong.items():
         said, rows = _examples(mask, answers[column], row)
@@ -171,6 +173,39 @@ def out_of_range(
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _impossible_in_many(
+    answers: Mapping[str, pl.Series],
+    wrong: Mapping[str, pl.Series],
+    limits: tuple[float, float],
+    *,
+    role: str,
+    measure: Measure,
+    row: pl.Series,
+) -> Finding:
+    """One sentence for many columns, as when a code for missing answers was not declared."""
+    low, high = limits
+    values = pl.concat([answers[column].filter(mask) for column, mask in wrong.items()])
+    rows = pl.concat([row.filter(mask) for mask in wrong.values()]).unique().sort().to_list()
+    counts = values.value_counts(sort=True)
+    each = [f"{value:g} ({counted(n, 'time')})" for value, n in counts.head(SHOWN).iter_rows()]
+    columns = [repr(column) for column in wrong]
+    code = f"codes = [{counts[values.name][0]:g}]"
+    way_out = f"Correct them, or write {code} under [missing] where they stand for missing answers."
+    if counts.height > 1:
+        way_out = (
+            "Correct them; or write their codes under [missing] where they stand for missing answers; or, if the "
+            f"questionnaire was answered in another range, declare it as range in the plan, for {role}."
+        )
+    return _impossible(
+        f"{counted(len(values), 'answer')} to {measure.name!r} ({role_words(role)}) in {len(columns)} columns, "
+        f"{listed(columns[:SHOWN], total=len(columns))}, are outside the range {low:g} to {high:g}: "
+        f"{listed(each, total=counts.height)}.",
+        way_out,
+        next(iter(wrong)),
+        tuple(rows),
+    )
 
 
 def _impossible(words: str, way_out: str, column: str, rows: tuple[int, ...]) -> Finding:

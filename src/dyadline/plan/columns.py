@@ -42,6 +42,16 @@ MODEL_COLUMNS = (
 """Names that the analysis gives to its own columns, so that no covariate can have them."""
 
 
+def open_column(role: str) -> str:
+    """What a new plan has where no column was found for a role: a name to be replaced."""
+    return f"<{role} column>"
+
+
+def is_open(column: str) -> bool:
+    """Whether this is a name that a new plan left to be replaced."""
+    return column.startswith("<") and column.endswith(" column>")
+
+
 class Section(BaseModel):
     """A part of a plan: frozen, and without keys that it does not know."""
 

@@ -23,3 +23,8 @@ def number_cell(value: float | None, decimals: int = 2) -> Cell | None:
 def interval_cell(low: float | None, high: float | None, decimals: int = 2) -> Cell | None:
     """An interval, where both ends are known."""
     return None if low is None or high is None else Cell(value=(low, high), kind="interval", decimals=decimals)
+
+
+def bounds_cell(low: float | None, high: float | None) -> Cell | None:
+    """An interval of a correlation or share, which cannot pass 1 and has no zero before its point."""
+    return None if low is None or high is None else Cell(value=(low, high), kind="bounds")

@@ -34,7 +34,7 @@ from dyadline.report.document import (
     Source,
 )
 from dyadline.report.equations import model_equations
-from dyadline.report.labels import CONVENTIONS, heading, model_words
+from dyadline.report.labels import CONVENTIONS, heading, model_words, name
 from dyadline.report.numbers import count, occasion
 
 if TYPE_CHECKING:
@@ -159,6 +159,12 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
         chosen["Levels"] = (str(plan.models.levels), _LEVELS_ASKED[plan.models.levels])
         if plan.models.therapist_slopes:
             chosen["Slopes of therapists"] = ("true", "Change over time varies over therapists too")
+    for role, section in columns.measures.items():
+        answers = (
+            "its original answers" if section.range is None else "answers from {:g} to {:g}".format(*section.range)
+        )
+        scored = f"{section.scale or 'Total'} of the measure, {answers}; items {section.name}"
+        chosen[f"{name(role)}, measure"] = (section.measure, scored)
     if columns.covariates:
         chosen["Covariates"] = (", ".join(columns.covariates), "Further predictors of intercept and slope")
     return chosen

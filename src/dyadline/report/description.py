@@ -50,7 +50,8 @@ def value_blocks(tables: Tables, names: Mapping[str, str], *, time: str) -> Iter
     """Both ratings and the outcome by occasion."""
     if "descriptives" in tables:
         yield unless_long(study_tables.descriptives_table(tables["descriptives"], time=time, names=names))
-        yield figures.two_raters(tables["descriptives"], time=time)
+        if tables["descriptives"].filter(pl.col("variable") != "outcome")["n"].sum():
+            yield figures.two_raters(tables["descriptives"], time=time)
 
 
 def attrition_blocks(tables: Tables, *, time: str) -> Iterator[Block]:

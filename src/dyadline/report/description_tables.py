@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from dyadline.report.cells import count_cell, interval_cell, number_cell, percent_cell
+from dyadline.report.cells import bounds_cell, count_cell, interval_cell, number_cell, percent_cell
 from dyadline.report.document import Cell, Column, Row, RowGroup, Symbol, Table
 from dyadline.report.labels import name
 from dyadline.report.numbers import decimals_of_spread
@@ -133,7 +133,7 @@ def correlations_table(correlations: pl.DataFrame) -> Table:
             label=_CORRELATIONS[r["level"]],
             cells=(
                 None if r["correlation"] is None else Cell(value=r["correlation"], kind="proportion"),
-                interval_cell(r["conf_low"], r["conf_high"]),
+                bounds_cell(r["conf_low"], r["conf_high"]),
                 None if r["df"] is None else Cell(value=r["df"], kind="count"),
                 None if r["p_value"] is None else Cell(value=r["p_value"], kind="p"),
             ),
@@ -168,7 +168,7 @@ def similarity_table(shares: pl.DataFrame) -> Table:
                 label=_GROUPS[r["group"]],
                 cells=(
                     None if r["icc"] is None else Cell(value=r["icc"], kind="proportion"),
-                    interval_cell(r["conf_low"], r["conf_high"]) if _says_something(r) else None,
+                    bounds_cell(r["conf_low"], r["conf_high"]) if _says_something(r) else None,
                     number_cell(r["variance"], 2 if (r["residual_variance"] or 0.0) >= 1.0 else 3),
                     count_cell(r["n_values"]),
                 ),

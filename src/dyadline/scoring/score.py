@@ -250,7 +250,7 @@ def _findings(scores: pl.DataFrame, models: GrowthModels | None) -> list[Finding
     missing = scores.filter(pl.col("convergence").is_null())
     if missing.height:
         counted = missing.group_by("reasons").len().sort("len", descending=True)
-        words = ", ".join(f"{row['reasons']}: {row['len']}" for row in counted.to_dicts())
+        words = "; ".join(f"{row['len']}: {row['reasons'].replace('; ', ', ')}" for row in counted.to_dicts())
         found.append(
             Finding(
                 code="dyads-without-score",

@@ -43,8 +43,9 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
     """Odds of being seen for the last time at an occasion, by time and by the latest ratings and outcome.
 
     Ratings and outcome are the dyad's latest up to and at the occasion, each in standard deviations over the rows used;
-    all are in one model, on the rows at which all three are known by then. The answer speaks of drop-out that goes with
-    what was observed (missing at random). It cannot show whether drop-out went with values that nobody saw.
+    all are in one model, on the rows at which all are known by then; one that the study does not have is left out. The
+    answer speaks of drop-out that goes with what was observed (missing at random). It cannot show whether drop-out went
+    with values that nobody saw.
 
     Returns
     -------
@@ -59,15 +60,16 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
     found = seen(dataset)
     if not shares_occasions(found):
         return _no_answer("Dyads do not share occasions, so that nobody can be missed at one.")
+    known = [name for name in OCCASION if found[name].count()]
     at_risk = (
-        found.with_columns(pl.col(*OCCASION).forward_fill().over("dyad"))
+        found.with_columns(pl.col(*known).forward_fill().over("dyad"))
         .filter(pl.col("time") < pl.col("time").max())
-        .drop_nulls(OCCASION)
+        .drop_nulls(known)
     )
     n_events = int(at_risk["last"].sum())
     if n_events == 0 or n_events == at_risk.height:
         return _no_answer("No dyad was lost before the last occasion." if n_events == 0 else "No dyad came back.")
-    columns = {name: at_risk[name].to_numpy() for name in ("time", *OCCASION)}
+    columns = {name: at_risk[name].to_numpy() for name in ("time", *known)}
     peak = {name: float(np.abs(x).max()) or 1.0 for name, x in columns.items()}
     spread = {name: peak[name] * float((x / peak[name]).std(ddof=1)) for name, x in columns.items()}
     terms = [name for name in columns if spread[name] > 1e-12 * peak[name]]
@@ -94,10 +96,10 @@ def dropout(dataset: Dataset) -> pl.DataFrame:
     if "time" in terms:
         back[0, 1] = -columns["time"].mean() / spread["time"]
     beta, std_error = back @ beta, np.sqrt(np.diag(back @ covariance @ back.T))
-    few = n_events < FEWEST_EVENTS * len(terms)
-    return _table(
-        terms, beta, std_error, unit, sizes, f"Only {n_events} dyads with all three values were lost." if few else ""
-    )
+    doubt = ""
+    if n_events < FEWEST_EVENTS * len(terms):
+        doubt = f"Only {n_events} dyads with all {'three' if len(known) == 3 else 'these'} values were lost."
+    return _table(terms, beta, std_error, unit, sizes, doubt)
 
 
 def _table(

@@ -184,6 +184,12 @@ def fit_model(number: int, spec: ModelSpec, frame: pl.DataFrame, method: str, pl
                 'early_discrepancy = "absolute"; early_level = "curve" with early_discrepancy = "signed" (the '
                 'default: curve levels, raw difference); or early_discrepancy = "none"'
             )
+        elif "development" in error.what and how.growth == "multilevel" and how.early_level == "curve":
+            way_out = (
+                "Where a rater's lines differ in height and slope together, the multilevel curves cannot tell early "
+                'alliance from its development. Write early_level = "first_rating" or growth = "ols" under '
+                f"[convergence], or leave Model {number} out of run under [models]"
+            )
         raise FitError(f"Model {number}: {error.what}", where=error.where, way_out=way_out) from error
 
 

@@ -60,7 +60,8 @@ def intraclass_correlations(dataset: Dataset, *, most_values: int = MOST_VALUES)
         ``doubt`` (why there is no answer, or none for therapists; empty otherwise).
     """
     rows = _numbered(dataset)
-    return pl.DataFrame([row for v in OCCASION for row in _of(rows, v, most_values)], schema=SCHEMA)
+    # What nobody rated has no line.
+    return pl.DataFrame([row for v in OCCASION if rows[v].count() for row in _of(rows, v, most_values)], schema=SCHEMA)
 
 
 def _numbered(dataset: Dataset) -> pl.DataFrame:
