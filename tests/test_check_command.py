@@ -54,7 +54,7 @@ def test_check_does_not_stop_at_the_first_error(study):
     assert "the data cannot be used; 2 errors, 1 warning, 2 notes." in lines[0]
     assert [line.split("]")[0] for line in lines[1:6]] == ["[error", "[error", "[warning", "[note", "[note"]
     assert "changes within 1 dyad" in lines[1] and "1 row is an exact copy" in lines[2] and "999" in lines[3]
-    assert lines[3].endswith("(dyad D002; row 13)")
+    assert lines[3].endswith("(row 13)")
     assert done.stderr == "dyadline: The data cannot be used as the plan says. The errors above say why.\n"
 
     in_json = call("check", "study1.toml", "--json", cwd=study)
@@ -84,7 +84,7 @@ def test_strict_refuses_warnings_and_writes_nothing(study):
     assert strict.stderr == said
     run = call("run", "study1.toml", "--strict", cwd=study)
     assert (run.returncode, run.stderr) == (3, said)
-    assert "[warning] The column 'bdi' (outcome) has 1 value that looks like a code" in run.stdout
+    assert "[warning] 999 in 'bdi' (1 value) is far from the other values" in run.stdout
     assert not (study / "study1-results").exists()
 
 

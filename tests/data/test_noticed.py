@@ -228,20 +228,6 @@ def test_far_times(clinic: pl.DataFrame) -> None:
     assert "far-times" not in noticed(clinic.with_columns(everyone), plan({}))  # a planned follow-up
 
 
-def test_missing_codes_in_the_outcome(clinic: pl.DataFrame) -> None:
-    found = only(changed(clinic, put("bdi", 999.0, 9), put("bdi", -9.0, 30)), "missing-codes")
-    assert (found.level, found.column, found.dyad, found.rows) == ("warning", "bdi", "d2, d6", (9, 30))
-    assert found.words == (
-        "The column 'bdi' (outcome) has 2 values that look like codes for a missing one: -9 and 999, where the others "
-        "run from 5 to 41."
-    )
-    # 99 is a score among others where scores go to 120, and −9 where they are below zero
-    high = clinic.with_columns(pl.col("bdi") * 3 + 3)
-    assert noticed(high.with_columns(put("bdi", 99.0, 9))) == {}
-    low = clinic.with_columns(pl.col("bdi") - 40)
-    assert noticed(low.with_columns(put("bdi", -9.0, 9))) == {}
-
-
 def test_single_occasions_and_gaps(clinic: pl.DataFrame) -> None:
     assert only(clinic[:26], "single-occasion").dyad == "d6"
     found = only(clinic.filter(~pl.int_range(1, 31).is_in([8, 17, 18])), "gaps")
@@ -314,12 +300,11 @@ def test_row_numbers_are_those_of_the_file(clinic: pl.DataFrame) -> None:
 
 
 def test_the_table_of_findings(clinic: pl.DataFrame) -> None:
-    frame = clinic.with_columns(put("day", dt.date(2124, 1, 1), 5, 10, 15, 20, 25), put("bdi", 999.0, 9))
+    frame = clinic.with_columns(put("day", dt.date(2124, 1, 1), 5, 10, 15, 20, 25))
     table = findings_table(make_dataset(frame[:29].filter(pl.col("session") != 3), plan(), today=TODAY).findings)
     assert table.columns == ["code", "level", "dyad", "time", "column", "rows", "words", "way_out"]
     assert set(table.dtypes) == {pl.String}
     assert table.select("level", "code", "rows").rows() == [
-        ("warning", "missing-codes", "7"),
         ("warning", "impossible-dates", "4, 8, 12 and 2 more"),
     ]
     assert findings_table(()).columns == table.columns

@@ -12,15 +12,12 @@ from dyadline.data.roles import OCCASION, RATINGS
 from dyadline.data.summary import CODE
 from dyadline.data.validate import dyads_listed
 from dyadline.errors import Finding
-from dyadline.words import counted, listed, quoted, role_words
+from dyadline.words import counted
 
 RATERS = {"patient_rating": "patients", "therapist_rating": "therapists"}
 
 RANGE_RATIO = 1.5
 """Ranges of the two raters that differ by this factor are pointed out: 1–7 against 1–5 is 1.5."""
-
-MISSING_CODES = (-9.0, -99.0, -999.0, 99.0, 999.0, 9999.0)
-"""What files use for missing values."""
 
 LONG, SHORT = 4, 3
 """Ratings of one rater, and joint occasions, from which on sameness says something."""
@@ -55,8 +52,6 @@ def forms(rows: pl.DataFrame, dyads: pl.DataFrame, names: Mapping[str, str]) -> 
             yield from _same_throughout(dyads, role, names)
     yield from _copied(dyads, names)
     yield from _twice(rows, dyads, names)
-    for role in OCCASION:
-        yield from _codes(rows, dyads, role, names)
 
 
 def _lowest(dyads: pl.DataFrame, role: str) -> float | None:
@@ -143,30 +138,3 @@ def _twice(rows: pl.DataFrame, dyads: pl.DataFrame, names: Mapping[str, str]) ->
         column=names["dyad"],
         dyad=", ".join([*first, *(["…"] if same["seen"].n_unique() > len(first) else [])]),
     )
-
-
-def _codes(rows: pl.DataFrame, dyads: pl.DataFrame, role: str, names: Mapping[str, str]) -> Iterator[Finding]:
-    """Values that stand for missing ones in many files and are far from the others here."""
-    if _lowest(dyads, role) not in MISSING_CODES and _highest(dyads, role) not in MISSING_CODES:
-        return
-    is_code = pl.col(role).is_in(MISSING_CODES)
-    others = rows.filter(~is_code)[role]
-    if not others.count():
-        return
-    low, high = float(others.min()), float(others.max())  # type: ignore[arg-type]
-    # 99 is no code where scores go up to 120, nor −9 where they are below zero.
-    far = (pl.col(role) - high > (high - low) / 2) | (pl.lit(low >= 0) & (pl.col(role) < 0))
-    codes = rows.filter(is_code & far).sort("row")
-    if codes.height:
-        values = [f"{value:g}" for value in codes[role].unique().sort()]
-        yield Finding(
-            code="missing-codes",
-            level="warning",
-            words=f"The column {quoted(names[role])} ({role_words(role)}) has {counted(codes.height, 'value')} that "
-            f"{'looks like a code' if codes.height == 1 else 'look like codes'} for a missing one: {listed(values)}, "
-            f"where the others run from {low:g} to {high:g}.",
-            way_out="Name them under [missing] if they are",
-            column=names[role],
-            dyad=dyads_listed(codes["dyad"].unique(maintain_order=True)),
-            rows=tuple(codes["row"].to_list()),
-        )
