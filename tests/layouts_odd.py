@@ -215,7 +215,7 @@ def undeclared_codes() -> Layout:
     return Table(frame=frame), None, Expected(
         columns={"patient_rating": ("wai-s", "wai_p_{item}", None), "baseline": "bdi_pre"},
         missing={"by_column": {"wai_*": (9,), "bdi": (99,), "bdi_pre": (-9,)}},
-        checks=S, said=("99 stands", "-9 stands"),
+        checks=S, said=("99 in 'bdi' (", "-9 in 'bdi_pre' ("),
     )  # fmt: skip
 
 
@@ -226,7 +226,9 @@ def declared_codes() -> Layout:
     return Table(
         frame=frame, declared={"bdi": Declared(codes=(99.0,), ranges=((97.0, 98.0),))},
         value_labels={"bdi": {99.0: "not filled in"}},
-    ), None, Expected(columns={"outcome": "bdi"}, said=("99 and 97 to 98 (99 is 'not filled in')",))  # fmt: skip
+    ), None, Expected(
+        columns={"outcome": "bdi"}, said=("99 (not filled in) in 'bdi'", "97 to 98 in 'bdi'"),
+    )  # fmt: skip
 
 
 @layout

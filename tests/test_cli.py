@@ -96,7 +96,7 @@ def test_new_says_what_it_could_not_see(tmp_path):
     new = call("new", "study.csv", cwd=tmp_path)
     assert new.returncode == 0, new.stderr
     assert "Fill in therapist_rating in it" in new.stdout
-    assert "To be checked:\nIn bdi 999 stands" in new.stdout
+    assert "To be checked:\n999 in 'bdi' (121 values) is far from the other values" in new.stdout
     plan = (tmp_path / "study.toml").read_text(encoding="utf-8")
     assert 'therapist_rating = "<therapist_rating column>"' in plan
     assert "\nby_column = { bdi = [999] }" in plan

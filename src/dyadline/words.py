@@ -24,7 +24,6 @@ ROLE_WORDS = {
 SHOWN = 3
 """Rows that a sentence names before it counts the others."""
 
-
 LONGEST = 60
 """Characters of a name that a sentence shows."""
 
@@ -41,6 +40,13 @@ def rows_listed(rows: Sequence[int]) -> str:
     """`row 3 of the data`, `rows 3, 7, 9 and 12 more of the data`; row 1 is the first below the header."""
     named = listed([str(row) for row in rows[:SHOWN]], total=len(rows))
     return f"{'row' if len(rows) == 1 else 'rows'} {named} of the data"
+
+
+def dyads_listed(labels: Iterable[object], limit: int = 10) -> str:
+    """The first labels, each cut to a readable length."""
+    names = [str(label) for label in labels]
+    cut = [name if len(name) <= 24 else f"{name[:23]}…" for name in names[:limit]]
+    return ", ".join([*cut, *(["…"] if len(names) > limit else [])])
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -102,7 +102,7 @@ def test_a_label_that_says_missing_is_warned_of() -> None:
         ("undeclared-missing-code", "warning"),
     ]
     assert table.findings[1].words == (
-        "8 is labelled 'keine Angabe' in 'wai_1' (1 value), and the file does not declare it missing."
+        "8 in 'wai_1' (1 value) is labelled 'keine Angabe', and the file does not declare it missing."
     )
     assert table.findings[1].way_out == "If it stands for a missing answer, write under [missing]: codes = [8]."
 

@@ -11,9 +11,10 @@ import pytest
 import layouts_long  # noqa: F401  (fills LAYOUTS)
 import layouts_odd  # noqa: F401
 import layouts_wide  # noqa: F401
+from dyadline.data.missing import apply_missing
 from dyadline.data.recognition.recognise import recognise
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.plan.columns import ItemsSection
+from dyadline.plan.columns import ItemsSection, MissingSection
 from dyadline.plan.document import parse_plan, plan_text
 from dyadline.workflow import first_plan
 from layouts import LAYOUTS, Layout
@@ -74,3 +75,13 @@ def check_columns_exist(held: str | ItemsSection, names: list[str], plan: Analys
     known = {i.name: i.items for i in INSTRUMENTS}
     if isinstance(held, ItemsSection) and held.measure in known:
         assert all(len(each) == known[held.measure] for each in by_time.values())
+
+
+def test_codes_that_the_plan_takes_as_missing_are_those_that_a_check_would_warn_of():
+    table, _, _ = LAYOUTS["undeclared_codes"]()
+    named = recognise(table, instruments=INSTRUMENTS).sections["missing"]["by_column"]
+    measured = [[f"wai_{rater}_{item}" for item in range(1, 13)] for rater in "pt"] + [["bdi"], ["bdi_pre"]]
+    warned = apply_missing(table, MissingSection(), measured=measured).findings
+    assert {finding.words.split()[0] for finding in warned} == {"9", "99", "-9"}
+    assert named == {"wai_*": (9,), "bdi": (99,), "bdi_pre": (-9,)}
+    assert not apply_missing(table, MissingSection(by_column=named), measured=measured).findings[1:]

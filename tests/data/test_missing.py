@@ -127,7 +127,7 @@ def test_a_label_that_says_missing() -> None:
     assert found == [
         (
             "undeclared-missing-code",
-            "9 is labelled 'k. A.' in 'a' and 'b' (3 values), and the file does not declare it missing.",
+            "9 in 'a' and 'b' (3 values) is labelled 'k. A.', and the file does not declare it missing.",
             'If it stands for a missing answer, write under [missing]: by_column = { "a" = [9], "b" = [9] }.',
         )
     ]
@@ -143,7 +143,12 @@ def test_a_label_that_says_missing() -> None:
         ([1, 2, 7, 9], {1: "never", 7: "always"}, 9),
         ([1, 2, 3, -1], {1: "never", 7: "always"}, -1),
         ([1, 2, 7, 9], None, None),  # might be an answer
-        ([0, 30, 63, 99], None, None),  # a sum may be so high
+        ([0, 30, 63, 99], None, 99),
+        ([0, 30, 80, 99], None, None),  # a sum may be so high
+        ([0, 30, 63, -9], None, -9),
+        ([0, 5, 9, -1], None, -1),
+        ([-3, -2, -1, 0, 1, 2, 3], None, None),
+        ([-35, -20, 0, -9], None, None),
         ([1, 2, 3, 98, 99, 100, 97], None, None),  # others are near
         ([97, 98, 99, 96], None, None),
         ([1, 9, 12], {1: "never", 7: "always"}, None),  # the labels do not cover the answers
@@ -155,10 +160,12 @@ def test_a_number_far_from_the_others(values: list[Any], labels: Any, code: floa
     if code is None:
         assert found == []
         return
+    others = [value for value in values if value != code]
     assert found == [
         (
             "suspected-missing-code",
-            f"{code} in 'x' (1 value) is far from the other values and may stand for a missing answer.",
+            f"{code} in 'x' (1 value) is far from the other values ({min(others):g} to {max(others):g}) "
+            "and may stand for a missing answer.",
             f"If it does, write under [missing]: codes = [{code}].",
         )
     ]
@@ -168,6 +175,18 @@ def test_the_plan_s_line_that_a_warning_names_ends_the_warning() -> None:
     frame = pl.DataFrame({"a": [1, 2, 7, 99], "b": [1, 2, 7, 3]})
     after = apply_missing(Table(frame=frame), MissingSection(codes=(99,)))
     assert [f.code for f in after.findings] == ["missing-codes"] and after.frame["a"].to_list() == [1, 2, 7, None]
+
+
+def test_items_that_hold_the_same_say_together_what_their_codes_are() -> None:
+    frame = pl.DataFrame({"a": [1, 2, 3, 9], "b": [4, 5, 6, 9], "c": [7, 1, 1, 1], "sum": [10, 9, 30, 12]})
+    together = apply_missing(Table(frame=frame), MissingSection(), measured=[["a", "b", "c"], ["sum"]])
+    assert [f.words for f in together.findings] == [
+        "9 in 'a' and 'b' (2 values) is far from the other values (1 to 7) and may stand for a missing answer."
+    ]
+    assert together.findings[0].rows == (4,)
+    assert together.findings[0].way_out.endswith('by_column = { "a" = [9], "b" = [9] }.')
+    nine_points = frame.with_columns(c=pl.Series([8, 1, 1, 1]))  # 8 and 9 may be answers
+    assert apply_missing(Table(frame=nine_points), MissingSection(), measured=[["a", "b", "c"]]).findings == ()
 
 
 @pytest.mark.parametrize(

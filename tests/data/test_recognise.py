@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dyadline.data.recognition.recognise import recognise as recognise_table
-from dyadline.data.recognition.recognised import Recognised, ambiguities
+from dyadline.data.recognition.recognised import Recognised
 from dyadline.data.table import Declared, Table
 from dyadline.plan.document import parse_plan, plan_text
 from dyadline.workflow import first_plan
@@ -77,7 +77,7 @@ def test_study1() -> None:
     }
     assert found.covariates == ()
     assert found.missing == ()
-    assert ambiguities(found) == ()
+    assert not any(guess.alternatives for guess in found.guesses)
     assert found["patient_rating"].reason == "'wai_t' is its counterpart"
     assert found["baseline"].reason == "one value per dyad, and named like 'bdi'"
 
@@ -94,7 +94,9 @@ def test_study2() -> None:
         "baseline": "gsi_pre",
     }
     assert found.covariates == ("n_sessions",)
-    assert ambiguities(found) == ("time: 'occasion' is taken; 'session' would fit too.",)
+    assert [(g.role, g.column, g.alternatives) for g in found.guesses if g.alternatives] == [
+        ("time", "occasion", ("session",))
+    ]
 
 
 @pytest.mark.parametrize(

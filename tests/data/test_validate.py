@@ -232,7 +232,10 @@ def test_what_is_missing_is_counted(study: pl.DataFrame, plan_of: PlanOf) -> Non
     assert notes["one-rater"].words == (
         "1 dyad has ratings of the therapist only: no convergence score, so in Model 1 only."
     )
-    assert notes["no-covariate"].words == "1 dyad has no value of 'n': in Model 1 only."
+    assert notes["no-covariate"].words == "1 dyad has no value of 'n': models with it leave them out."
+    assert notes["no-baseline"].words == "1 dyad has no baseline: models with it leave them out."
+    imputing = found(lacking, plan_of(**FULL, models={"missing_predictors": "impute"}))
+    assert imputing["no-covariate"].words == "1 dyad has no value of 'n': imputed in models with it."
 
 
 def test_dyads_without_ratings(study: pl.DataFrame, plan_of: PlanOf) -> None:

@@ -8,10 +8,9 @@ import polars as pl
 
 from dyadline.data.roles import RATINGS
 from dyadline.data.summary import CODE
-from dyadline.data.validate import dyads_listed
 from dyadline.errors import Finding
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.words import counted, quoted
+from dyadline.words import counted, dyads_listed, quoted
 
 USUAL_STEP = 0.8
 """Share of the steps from occasion to occasion that have to be the same for a longer one to be a gap."""
@@ -46,14 +45,16 @@ def coverage(
     yield from _lacking(dyads, ~patient & ~therapist, "no-ratings", "no ratings", unscored, names["patient_rating"])
     scores_only = "in the scores, but in no model"
     yield from _lacking(dyads, pl.col("outcome n") == 0, "no-outcome", "no outcome", scores_only, names["outcome"])
+    imputed = plan.models.missing_predictors == "impute"
+    predictor = "imputed in models with it" if imputed else "models with it leave them out"
     if "baseline" in names:
         where = pl.col("baseline").is_null()
-        yield from _lacking(own, where, "no-baseline", "no baseline", "in Model 1 only", names["baseline"])
+        yield from _lacking(own, where, "no-baseline", "no baseline", predictor, names["baseline"])
     if "therapist" in names:
         yield from _therapists(own, names["therapist"], plan)
     for covariate in plan.columns.covariates:
         lacks = f"no value of {quoted(covariate)}"
-        yield from _lacking(own, pl.col(covariate).is_null(), "no-covariate", lacks, "in Model 1 only", covariate)
+        yield from _lacking(own, pl.col(covariate).is_null(), "no-covariate", lacks, predictor, covariate)
     no_change = "no change over time can be seen in them"
     yield from _lacking(
         dyads, pl.col("seen") == 1, "single-occasion", "a single occasion with values", no_change, names["time"]

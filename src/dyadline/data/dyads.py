@@ -14,7 +14,7 @@ from dyadline.data.table import Table
 from dyadline.data.values import labels
 from dyadline.errors import DataError, Finding
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.words import counted, nearest
+from dyadline.words import counted, dyads_listed, nearest
 
 V = TypeVar("V")
 _KEY = "\x00dyad"
@@ -117,7 +117,7 @@ def _in_one_only(
     ):
         alone = mine.filter(~mine.is_in(theirs.drop_nulls().implode())).drop_nulls().unique(maintain_order=True)
         if len(alone):
-            names = [f"{label:.15g}" if isinstance(label, float) else label for label in alone.head(10)]
+            names = [f"{label:.15g}" if isinstance(label, float) else label for label in alone]
             notes.append(
                 Finding(
                     code=code,
@@ -125,7 +125,7 @@ def _in_one_only(
                     words=f"{counted(len(alone), 'dyad')} not in {source!r}: {so}.",
                     way_out="Check that both files write the dyads' labels alike",
                     column=name,
-                    dyad=", ".join([*names, *(["…"] if len(alone) > 10 else [])]),
+                    dyad=dyads_listed(names),
                 )
             )
     unnamed = right.is_null().arg_true() + 1

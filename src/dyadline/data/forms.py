@@ -10,9 +10,8 @@ import polars as pl
 
 from dyadline.data.roles import OCCASION, RATINGS
 from dyadline.data.summary import CODE
-from dyadline.data.validate import dyads_listed
 from dyadline.errors import Finding
-from dyadline.words import counted
+from dyadline.words import counted, dyads_listed
 
 RATERS = {"patient_rating": "patients", "therapist_rating": "therapists"}
 

@@ -26,7 +26,7 @@ _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _RANGE = re.compile(rf"\s*(lowest|{_NUMBER})\s+to\s+(highest|{_NUMBER})\s*", re.IGNORECASE)
 
 
-def apply_missing(table: Table, section: MissingSection, *, measured: Sequence[str] | None = None) -> Table:
+def apply_missing(table: Table, section: MissingSection, *, measured: Sequence[Sequence[str]] | None = None) -> Table:
     """The table without the values that stand for missing ones; findings say which, and which others may.
 
     Parameters
@@ -37,8 +37,8 @@ def apply_missing(table: Table, section: MissingSection, *, measured: Sequence[s
         Which values stand for missing ones. A code that is a number is looked for among numbers and among texts that
         are numbers, one that is a text among texts; columns of dates have no codes.
     measured
-        Columns with measurements, all unless given: only there ``codes`` counts and further codes are suspected, so
-        that dyad 99 stays dyad 99.
+        Columns with measurements, those together that hold the same; each column by itself unless given. Only there
+        ``codes`` counts and further codes are suspected, so that dyad 99 stays dyad 99.
 
     Raises
     ------
@@ -47,10 +47,10 @@ def apply_missing(table: Table, section: MissingSection, *, measured: Sequence[s
     PlanError
         If a range has its ends in the wrong order.
     """
-    from dyadline.data.suspects import suspects
+    from dyadline.data.suspects import suspicions
 
-    measured = table.frame.columns if measured is None else measured
-    rules = _rules(table, section, measured)
+    pools = [[name] for name in table.frame.columns] if measured is None else measured
+    rules = _rules(table, section, [name for pool in pools for name in pool])
     columns = []
     counts: dict[float | str, dict[str, int]] = defaultdict(dict)
     for column in table.frame:
@@ -62,7 +62,7 @@ def apply_missing(table: Table, section: MissingSection, *, measured: Sequence[s
         columns.append(column)
     cleaned = replace(table, frame=pl.DataFrame(columns))
     taken = [_taken(table, counts)] if counts else []
-    return replace(cleaned, findings=(*table.findings, *taken, *suspects(cleaned, measured)))
+    return replace(cleaned, findings=(*table.findings, *taken, *suspicions(cleaned, pools)))
 
 
 def _rules(table: Table, section: MissingSection, measured: Sequence[str]) -> dict[str, Declared]:

@@ -9,9 +9,9 @@ import polars as pl
 
 from dyadline.data.roles import DATE, END, REASON, SESSIONS
 from dyadline.data.summary import CODE
-from dyadline.data.validate import changes_within_dyads, dyads_listed
+from dyadline.data.validate import changes_within_dyads
 from dyadline.errors import Finding
-from dyadline.words import counted, quoted
+from dyadline.words import counted, dyads_listed, quoted
 
 EARLIEST = date(1950, 1, 1)
 

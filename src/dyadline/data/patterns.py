@@ -155,11 +155,17 @@ def find_columns(plan: AnalysisPlan, columns: Sequence[str], *, source: str) -> 
     return found
 
 
-def measured_columns(plan: AnalysisPlan, columns: Sequence[str], *, source: str) -> list[str]:
-    """Columns of the file that hold ratings, outcomes, answers or covariates; errors as in `find_columns`."""
+def measured_columns(plan: AnalysisPlan, columns: Sequence[str], *, source: str) -> list[list[str]]:
+    """Columns of the file that hold ratings, outcomes, answers or covariates, by role; errors as in `find_columns`."""
     found = find_columns(plan, columns, source=source)
     measured = (*REPEATED, "baseline", *plan.columns.covariates)
-    return list(dict.fromkeys(c for asked, places in found if asked.role in measured for c in places.values()))
+    pools: list[list[str]] = []
+    for asked, places in found:
+        # Both raters may share a column.
+        known = {name for pool in pools for name in pool}
+        if asked.role in measured and (new := [name for name in places.values() if name not in known]):
+            pools.append(new)
+    return pools
 
 
 def _has_place(name: str) -> bool:

@@ -15,7 +15,7 @@ from dyadline.data.roles import OCCASION, PLACE, RATINGS, REASON
 from dyadline.data.summary import CODE
 from dyadline.errors import Finding
 from dyadline.plan.columns import ChecksSection, is_open
-from dyadline.words import SHOWN, counted, listed, quoted, role_words, rows_listed, shown
+from dyadline.words import SHOWN, counted, dyads_listed, listed, quoted, role_words, rows_listed, shown
 
 
 def error(
@@ -199,12 +199,6 @@ def out_of_range(
             )
         )
     return errors
-
-
-def dyads_listed(labels: pl.Series, limit: int = 10) -> str:
-    """The first labels, each cut to a readable length."""
-    cut = [label if len(label) <= 24 else f"{label[:23]}…" for label in labels.head(limit)]
-    return ", ".join([*cut, *(["…"] if len(labels) > limit else [])])
 
 
 def _have(number: int) -> str:

@@ -8,10 +8,7 @@ import polars as pl
 
 from dyadline.errors import Finding
 from dyadline.measures.measure import Measure
-from dyadline.words import counted, listed, role_words
-
-NAMED = 10
-"""Dyads that a sentence names before it counts the others."""
+from dyadline.words import counted, dyads_listed, role_words
 
 LEAST_SESSIONS = 2
 """Sessions that a pattern in item answers must hold in."""
@@ -80,11 +77,10 @@ def straight_lining(
 
 
 def _warning(code: str, what: str, dyads: Sequence[object]) -> Finding:
-    named = listed([str(dyad) for dyad in dyads[:NAMED]], total=len(dyads))
     return Finding(
         code=code,
         level="warning",
-        words=f"{counted(len(dyads), 'dyad')} with {what} in every session: {named}.",
+        words=f"{counted(len(dyads), 'dyad')} with {what} in every session.",
         way_out="Look at the forms; leave these dyads out in a second analysis to see what they change.",
-        dyad=str(dyads[0]) if len(dyads) == 1 else "",
+        dyad=dyads_listed(dyads),
     )

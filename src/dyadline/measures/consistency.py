@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from dyadline.errors import FitError, PlanError
 from dyadline.measures.factor import OneFactor, expected_information, one_factors
-from dyadline.measures.records import Array, covariance, matrix
+from dyadline.measures.records import Array
 from dyadline.words import listed
 
 NUMBERS_AT_ONCE = 2_000_000
@@ -182,41 +181,3 @@ def _logit_errors(fits: Sequence[OneFactor]) -> Array:
     squared = gradient.swapaxes(1, 2) @ np.linalg.solve(information[identified], gradient)
     errors[identified] = np.sqrt(squared[:, 0, 0])
     return errors
-
-
-def item_statistics(answers: pl.DataFrame) -> pl.DataFrame:
-    """Each item among the others, over the complete records of a scale.
-
-    Parameters
-    ----------
-    answers
-        The scale's items, a column each; records as rows. Records of several occasions of a person count as if they
-        were independent.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``item``, ``n``, ``mean``, ``sd``, ``r_rest`` (correlation with the sum of the other items),
-        ``alpha_if_dropped`` (null where a single item is left); null where it does not exist.
-    """
-    values = matrix(answers)
-    values = values[~np.isnan(values).any(axis=1)]
-    n, k = values.shape
-    S = covariance(values) if n > 1 else np.full((k, k), np.nan)
-    rows = []
-    for place, name in enumerate(answers.columns):
-        rest = np.delete(np.arange(k), place)
-        others = S[np.ix_(rest, rest)]
-        spread = float(np.sqrt(S[place, place] * others.sum()))
-        rows.append(
-            {
-                "item": name,
-                "n": n,
-                "mean": float(values[:, place].mean()) if n else np.nan,
-                "sd": float(np.sqrt(S[place, place])),
-                "r_rest": float(S[place, rest].sum()) / spread if spread > 0.0 else np.nan,
-                "alpha_if_dropped": alpha(others, n).estimate,
-            }
-        )
-    types = {"item": pl.String, "n": pl.Int64} | dict.fromkeys(("mean", "sd", "r_rest", "alpha_if_dropped"), pl.Float64)
-    return pl.DataFrame(rows, schema=types).with_columns(pl.selectors.float().fill_nan(None))

@@ -10,7 +10,8 @@ import polars as pl
 from dyadline.data.number_text import MISSING
 from dyadline.data.recognition.families import Family, families
 from dyadline.data.recognition.naming import DYAD, THERAPIST, TIME, named, word_list, words
-from dyadline.data.recognition.suspects import Cleaned, Suspect, cleaned, suspects
+from dyadline.data.recognition.numbers import Cleaned, cleaned_columns
+from dyadline.data.suspects import Suspect
 from dyadline.data.table import Table
 from dyadline.plan.columns import ITEM as ITEM_PLACE
 from dyadline.plan.columns import TIME as TIME_PLACE
@@ -61,11 +62,9 @@ class Evidence:
         self.words = {name: words(name) for name in self.names}
         self.labels = {name: label for name, label in table.labels.items() if name in self.words}
         pools = [family.columns for family in families(self.names, self.labels, by_word=False)]
-        self.suspects: dict[str, tuple[Suspect, ...]] = suspects(table, pools, self._of_labels())
-        self.numbers: dict[str, Cleaned] = {}
-        for name in self.names:
-            if (numbers := cleaned(table, name, self.suspects.get(name, ()))) is not None:
-                self.numbers[name] = numbers
+        self.numbers: dict[str, Cleaned]
+        self.suspects: dict[str, tuple[Suspect, ...]]
+        self.numbers, self.suspects = cleaned_columns(table, pools, self._of_labels())
 
     def _of_labels(self) -> set[str]:
         kinds = (DYAD, THERAPIST, TIME)

@@ -10,7 +10,7 @@ import polars as pl
 
 from dyadline.data.recognition.families import Family
 from dyadline.data.recognition.naming import ALLIANCE, words
-from dyadline.data.recognition.suspects import Cleaned
+from dyadline.data.recognition.numbers import Cleaned
 from dyadline.words import listed
 
 

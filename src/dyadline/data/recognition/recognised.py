@@ -102,12 +102,3 @@ class Notes:
 def as_written(value: object) -> str:
     """A number without needless decimals; a text as it is."""
     return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
-def ambiguities(recognised: Recognised) -> tuple[str, ...]:
-    """A sentence for each role that more than one column would fit."""
-    return tuple(
-        f"{guess.role}: {guess.column!r} is taken; {listed([repr(name) for name in guess.alternatives])} would fit too."
-        for guess in recognised.guesses
-        if guess.alternatives
-    )

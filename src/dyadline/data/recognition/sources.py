@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from dyadline.data.recognition.evidence import Evidence
 from dyadline.data.recognition.families import Family
 from dyadline.data.recognition.instrument import Instrument, Match, hinted, is_alliance, match
-from dyadline.data.recognition.naming import BASELINE, ITEM_MARK, OUTCOME, PATIENT, THERAPIST_SIDE, time_unit, words
+from dyadline.data.recognition.naming import ITEM_MARK, OUTCOME, PATIENT, THERAPIST_SIDE, time_unit, words
 from dyadline.plan.columns import ITEM, TIME, ItemsSection
 
 SPAN = 10
@@ -226,6 +226,3 @@ def unit_of(sources: Sequence[Source]) -> str | None:
             if spoken and (unit := time_unit(spoken[-1])):
                 return unit
     return None
-
-
-__all__ = ["BASELINE", "Source", "long_sources", "unit_of", "wide_sources"]

@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 
 import polars as pl
 
+from dyadline.data.missing import code_text, missing_codes
 from dyadline.data.recognition.evidence import Evidence, Guess
 from dyadline.data.recognition.instrument import Instrument, hinted
-from dyadline.data.recognition.recognised import MANY, Notes, as_written
+from dyadline.data.recognition.numbers import by_column
+from dyadline.data.recognition.recognised import Notes
 from dyadline.data.recognition.sources import Source
-from dyadline.data.recognition.suspects import by_column
-from dyadline.data.table import Declared
+from dyadline.plan.columns import Label
 from dyadline.words import counted, listed
 
 
@@ -77,14 +78,15 @@ def note_missing(notes: Notes, evidence: Evidence, used: Collection[str], others
     _declared(notes, evidence, columns)
     active = by_column([name for name in columns if name in used], evidence.suspects, evidence.table)
     for pattern, codes in active.items():
-        count: dict[tuple[float | str, str], int] = {}
+        count: dict[tuple[Label, str], int] = {}
         for name in columns:
             for suspect in evidence.suspects.get(name, ()) if name in used and _fits(pattern, name) else ():
                 place = suspect.code, suspect.why
-                count[place] = count.get(place, 0) + suspect.count
-        said = listed([f"{_code(code)} stands {counted(n, 'time')} ({why})" for (code, why), n in count.items()])
-        notes.say("missing", "by_column", f"In {pattern} {said}: taken as missing.", doubt=True)
-        shown = f"{pattern} = {listed([_code(code) for code in codes])}"
+                count[place] = count.get(place, 0) + suspect.columns[name]
+        for (code, why), n in count.items():
+            line = f"{code_text(code)} in {pattern!r} ({counted(n, 'value')}) {why}: taken as missing."
+            notes.say("missing", "by_column", line, doubt=True)
+        shown = f"{pattern} = {listed([code_text(code) for code in codes])}"
         notes.also.append(Guess(role="missing", column=shown, reason="looks like a code for a missing value"))
     if active:
         notes.sections.setdefault("missing", {}).setdefault("by_column", {}).update(active)
@@ -95,42 +97,15 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 def _declared(notes: Notes, evidence: Evidence, columns: Sequence[str]) -> None:
-    table = evidence.table
-    alike: dict[tuple[Declared, str], list[str]] = {}
-    for name in columns:
-        if name in table.declared:
-            codes, meant = table.declared[name], table.value_labels.get(name, {})
-            said = [f"{_code(code)} is {meant[code]!r}" for code in codes.codes if code in meant]
-            alike.setdefault((codes, listed(said) if said else ""), []).append(name)
-    if not alike:
+    codes = missing_codes(evidence.table).filter(pl.col("column").is_in(columns))
+    if not codes.height:
         return
     notes.sections.setdefault("missing", {})["declared"] = True
     notes.say("missing", "declared", "The file itself declares missing:")
-    for (codes, meaning), names in alike.items():
-        parts = [_code(code) for code in codes.codes]
-        parts += [f"{low:g} to {high:g}" for low, high in codes.ranges]
-        shown = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]} ({counted(len(names), 'column')})"
-        count = sum(_count(evidence, name) for name in names)
-        labelled = f" ({meaning})" if meaning else ""
-        notes.say("missing", "declared", f"  {shown}: {listed(parts)}{labelled}, {counted(count, 'value')}")
-    columns_said = counted(sum(map(len, alike.values())), "column")
+    alike = codes.group_by("code", "label", maintain_order=True).agg("column", pl.sum("count"))
+    for code, label, names, count in alike.iter_rows():
+        meaning = f" ({label})" if label else ""
+        place = repr(names[0]) if len(names) == 1 else counted(len(names), "column")
+        notes.say("missing", "declared", f"  {code}{meaning} in {place}, {counted(count, 'value')}")
+    columns_said = counted(codes["column"].n_unique(), "column")
     notes.also.append(Guess(role="missing", column="declared", reason=f"the file declares codes for {columns_said}"))
-
-
-def _count(evidence: Evidence, name: str) -> int:
-    """How many values of a column its file declares missing."""
-    codes, column = evidence.table.declared[name], evidence.frame[name]
-    if column.dtype == pl.String:
-        return int(column.str.strip_chars().is_in([str(code) for code in codes.codes]).sum())
-    numbers = column.cast(pl.Float64, strict=False)
-    out = numbers.is_in([float(code) for code in codes.codes if not isinstance(code, str)])
-    for low, high in codes.ranges:
-        out = out | numbers.is_between(low, high)
-    return int(out.sum())
-
-
-def _code(code: float | str) -> str:
-    return repr(code) if isinstance(code, str) else as_written(code)
-
-
-__all__ = ["MANY", "note_measures", "note_missing", "note_ranges"]
