@@ -228,6 +228,12 @@ def test_far_times(clinic: pl.DataFrame) -> None:
     assert "far-times" not in noticed(clinic.with_columns(everyone), plan({}))  # a planned follow-up
 
 
+def test_time_in_seconds(clinic: pl.DataFrame) -> None:
+    finding = noticed(clinic.with_columns(session=pl.col("session") * 604_800))["small-units"]
+    assert "zeros" in finding.words and finding.column == "session"
+    assert "small-units" not in noticed(clinic.with_columns(session=pl.col("session") * 1000))
+
+
 def test_missing_codes_in_the_outcome(clinic: pl.DataFrame) -> None:
     found = only(changed(clinic, put("bdi", 999.0, 9), put("bdi", -9.0, 30)), "missing-codes")
     assert (found.level, found.column, found.dyad, found.rows) == ("warning", "bdi", "d2, d6", (9, 30))

@@ -58,9 +58,7 @@ def test_text_in_a_number_column_names_rows_and_values(study: pl.DataFrame, plan
 def test_a_few_words_among_the_numbers_may_be_declared_missing(study: pl.DataFrame, plan_of: PlanOf) -> None:
     words = study.with_columns(wai_p=pl.Series(["5", "n.a.", "3", '"-"', None, "n.a.", "4"]))
     said = sentence(words, plan_of())
-    assert said.endswith(
-        "If they stand for missing values, write under [missing]: codes = [\"n.a.\", \"\\\"-\\\"\"]."
-    )
+    assert said.endswith('If they stand for missing values, write under [missing]: codes = ["n.a.", "\\"-\\""].')
     units = study.with_columns(wai_p=pl.Series(["5", "4 pts", "3", "-", None, "3 pts", "4"]))
     assert sentence(units, plan_of()).endswith("Correct the values, and leave the field empty where one is missing.")
 
@@ -69,7 +67,7 @@ def test_text_among_decimal_commas_is_what_is_named(study: pl.DataFrame, plan_of
     commas = study.with_columns(bdi=pl.Series(["1,5", "2,5", "3", "4", "5", "6", "7"]))
     assert sentence(commas, plan_of()) == (
         "The column 'bdi' (outcome) needs numbers and has text: '1,5' in row 1 and '2,5' in row 2. "
-        "Where the comma is the decimal mark, write a point, or decimal = \",\" under [data] for a text file; "
+        'Where the comma is the decimal mark, write a point, or decimal = "," under [data] for a text file; '
         "where it groups thousands, take it out."
     )
     assert "has text: 'x' in row 3." in sentence(commas.with_columns(put("bdi", "x", 3)), plan_of())

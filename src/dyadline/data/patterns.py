@@ -221,6 +221,13 @@ def _in_words(place: Place) -> str:
 
 
 def _not_there(missing: Mapping[str, str], columns: Sequence[str], own: set[str], source: str) -> DataError:
+    unfilled = [words for name, words in missing.items() if name.startswith("<") and name.endswith(">")]
+    if unfilled:
+        raise DataError(
+            f"The plan does not say yet which column of {source!r} is the {listed(unfilled)}",
+            where="[columns]",
+            way_out=f"Write a name in place of <...>. {nearest([], columns)}",
+        )
     words = [
         f"no column {'that fits' if _has_place(name) else ''} {name!r} ({words})".replace("  ", " ")
         for name, words in missing.items()

@@ -160,7 +160,7 @@ def _recognised(text: pl.Series, row: pl.Series, *, column: str, words: str) -> 
     begin = f"The column {column!r} ({words}) has"
     like = {shape: text.str.contains(pattern).fill_null(False) for shape, pattern in _SHAPES.items()}
     short = like["short year"]
-    mark = (text.filter(short).str.extract(r"^\d+(\D)").first() or ".") if short.any() else "."
+    mark = str(text.filter(short).str.extract(r"^\d+(\D)").first()) if short.any() else "."
     either = f'date_format = "%d{mark}%m{mark}%y"' + ("" if mark == "." else f', or "%m{mark}%d{mark}%y",')
     way_out = f"Say how they are written: {either} under [time]"
     _refuse(text, short, row, f"{begin} years of two digits",

@@ -160,7 +160,7 @@ def _text_among_numbers(text: pl.Series, wrong: pl.Series, column: str, role: st
     only_commas = not (wrong & ~commas).any()
     named = wrong if only_commas else wrong & ~commas
     if only_commas:
-        advice = "Where the comma is the decimal mark, write a point, or decimal = \",\" under [data] for a text file; "
+        advice = 'Where the comma is the decimal mark, write a point, or decimal = "," under [data] for a text file; '
         advice += "where it groups thousands, take it out"
     elif role == "time" and text.filter(named).str.contains(_DATE).all():
         advice = _DATES_OUT

@@ -15,12 +15,15 @@ from dyadline.plan.columns import Label
 
 _HIGH = (9.0, 77.0, 88.0, 97.0, 98.0, 99.0, 777.0, 888.0, 997.0, 998.0, 999.0, 8888.0, 9999.0, 99999.0)
 _LOW = (-1.0, -2.0, -7.0, -8.0, -9.0, -66.0, -77.0, -88.0, -99.0, -777.0, -888.0, -999.0, -9999.0)
-_TEXTS = frozenset(word_list(". - -- ? n/a na #n/a nan null none missing k.a. k.a ka mangler fehlend fehlt x"))
+_TEXTS = frozenset(word_list(". - -- ? n/a n.a. n.a na #n/a nan null none missing k.a. k.a ka mangler fehlend fehlt x"))
 _MEANS_MISSING = re.compile(
     r"(?i)\b(missing|no (answer|response|data)|not (answered|applicable|available|given)|n/?a|refus\w*|unknown|"
     r"don.?t know|keine (angabe|antwort)|k\.?\s?a\.?|fehl\w*|wei(ß|ss) nicht|nicht (beantwortet|ausgefüllt)|"
     r"ikke (besvart|svart|aktuelt)|ubesvart|mangler\w*|vet ikke)(\b|$)"
 )
+MANY = 3
+"""Columns that hold the same, from which on a code of more of them is taken for one of all."""
+
 GAP = 0.4
 """A two-digit code lies at least this share of the other values' range above them."""
 
@@ -103,8 +106,11 @@ def suspects(table: Table, pools: Sequence[Sequence[str]], labels_of: set[str]) 
         for code, why in _outside(sorted(counts.to_series(0).to_list()), several=len(raw) > 2):
             if code in meant:
                 continue  # its label says that it is an answer
-            for name, numbers in raw.items():
-                if count := int((numbers == code).sum()):
+            times = {name: int((numbers == code).sum()) for name, numbers in raw.items()}
+            # What is no answer in many of them is none in the others: the plan has one pattern for all.
+            everywhere = sum(map(bool, times.values())) > MANY
+            for name, count in times.items():
+                if count or everywhere:
                     found.setdefault(name, []).append(Suspect(code=code, count=count, why=why))
     return {name: tuple(each) for name, each in found.items()}
 
@@ -151,7 +157,7 @@ def _texts(column: pl.Series) -> list[tuple[str, int]]:
     there = text.filter(text.is_not_null() & ~text.is_in(MISSING))
     other = there.filter(there.cast(pl.Float64, strict=False).is_null() | there.str.to_lowercase().is_in(["nan"]))
     kinds = other.unique(maintain_order=True).to_list()
-    if not kinds or len(kinds) > 3 or 2 * len(other) > len(there):
+    if not kinds or len(kinds) > 5 or 2 * len(other) > len(there):
         return []
     known = all(kind.casefold() in _TEXTS or _MEANS_MISSING.fullmatch(kind) for kind in kinds)
     return [(kind, int((other == kind).sum())) for kind in kinds] if known else []
@@ -199,7 +205,12 @@ def by_column(
     written: dict[str, tuple[Label, ...]] = {}
     for own, names in wanted.items():
         pattern = _pattern(names, table.frame.columns)
-        written.update({pattern: own} if pattern else dict.fromkeys(names, own))
+        alike: dict[str, list[str]] = {}
+        for name in names:
+            alike.setdefault("" if pattern else re.sub(r"\d+", "#", name), []).append(name)
+        for group in alike.values():
+            pattern = _pattern(group, table.frame.columns)
+            written.update({pattern: own} if pattern else dict.fromkeys(group, own))
     return written
 
 
