@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dyadline.data.recognition.recognise import recognise as recognise_table
 from dyadline.data.recognition.recognised import Recognised, ambiguities
 from dyadline.data.table import Declared, Table
+from dyadline.errors import Finding
 from dyadline.plan.document import parse_plan, plan_text
 from dyadline.workflow import first_plan
 from simulated_study import INSTRUMENTS
@@ -261,6 +262,8 @@ def test_a_wide_file_without_a_known_name_takes_its_first_column_for_the_dyad() 
 
 def test_reasons_say_why_a_named_column_is_not_taken() -> None:
     changing = study1().with_columns(therapist=pl.int_range(4 * N) % 3)
+    alone = recognise(changing.select("dyad", "therapist", "session", "wai_p", "wai_t", "bdi"))
+    assert alone["therapist"].reason == "'therapist' is named so, but differs within dyads"
     assert recognise(changing)["therapist"].reason == "'therapist' is named so, but differs within dyads"
     units = study1().with_columns(bdi=pl.format("{} pts", "bdi"))
     assert recognise(units)["outcome"].reason == "'bdi' is named like a symptom measure, but is not of numbers"
@@ -291,3 +294,10 @@ def test_the_format_of_years_with_two_digits_is_written() -> None:
     found = recognise(study1().drop("session").with_columns(date=pl.Series(days)))
     assert found.columns["time"] == "date"
     assert found.sections["time"]["date_format"] == "%d/%m/%y"
+
+
+def test_another_sheet_than_the_first_is_a_doubt() -> None:
+    words = Finding(code="sheet", level="note", words="'x.xlsx' has 2 sheets.", way_out="Name another one.")
+    found = recognise_table(Table(frame=study1(), findings=(words,)))
+    assert found.doubts == ("'x.xlsx' has 2 sheets. Name another one.",)
+    plan_text(first_plan(found, "x.xlsx"), found.comments)

@@ -14,6 +14,7 @@ from dyadline.data.recognition.recognised import MANY, Layout, Notes, Recognised
 from dyadline.data.recognition.sources import Source, long_sources, unit_of, wide_sources
 from dyadline.data.recognition.value_notes import note_measures, note_missing, note_ranges
 from dyadline.data.table import Table
+from dyadline.errors import sentence
 from dyadline.plan.columns import TIME, ItemsSection, Label
 from dyadline.words import listed
 
@@ -63,7 +64,7 @@ class _Look:
     def _long(self, dyad: Guess) -> Recognised:
         left = self.evidence.without(dyad.column)
         within = left.constant_within(dyad.column)
-        therapist = roles.therapist(left, within)
+        therapist = roles.therapist(left, within, repeated=dyad.column is not None)
         left = left.without(therapist.column)
         sources = long_sources(left, self.instruments)
         rater = self._rater(left, sources, within) if dyad.column else None
@@ -223,6 +224,9 @@ class _Look:
         self, guesses: tuple[Guess, ...], left: Evidence, level: Sequence[str], layout: Layout, items: set[str]
     ) -> Recognised:
         notes = self.notes
+        for finding in self.table.findings:
+            if finding.code == "sheet":
+                notes.say("data", "sheet", sentence(finding), doubt=True)
         self._course(left, level)
         numbers = [name for name in left.numeric if name in level and name not in items]
         guesses, from_dyads = self._second_file(guesses)

@@ -54,11 +54,11 @@ def _count(evidence: Evidence, name: str) -> int:
     return evidence.frame[name].count()
 
 
-def therapist(evidence: Evidence, within: Sequence[str]) -> Guess:
+def therapist(evidence: Evidence, within: Sequence[str], *, repeated: bool = False) -> Guess:
     """The therapist's column: a label that is the same in all rows of a dyad."""
     there = evidence.named(THERAPIST)
     candidates = [name for name in there if name in within]
-    otherwise = f"{there[0]!r} is named so, but differs within dyads" if there and within else "no such column"
+    otherwise = f"{there[0]!r} is named so, but differs within dyads" if there and repeated else "no such column"
     return first("therapist", candidates, "named so, and the same in all rows of a dyad", otherwise)
 
 
