@@ -76,4 +76,6 @@ def nearest(names: Iterable[str], known: Sequence[str], *, taken: Collection[str
     advice = " ".join(filter(None, (did_you_mean(name, free) for name in names)))
     if advice or not known:
         return advice
-    return f"There are {listed([quoted(name) for name in known[:12]], total=len(known))}"
+    return (
+        f"There {'is' if len(known) == 1 else 'are'} {listed([quoted(name) for name in known[:12]], total=len(known))}"
+    )

@@ -184,7 +184,7 @@ def convergence(frame: object, plan: AnalysisPlan) -> Any:
     """
     if not isinstance(plan, AnalysisPlan):
         raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
-    return as_kind(score(load(plan, frame), plan, simulations=False).scores, frame_kind(frame))
+    return as_kind(score(load(plan, polars_frame(frame)), plan, simulations=False).scores, frame_kind(frame))
 
 
 def recognised_files(file: Path, dyads: Path | None = None) -> Recognised:

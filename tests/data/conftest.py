@@ -11,7 +11,13 @@ from dyadline.plan.analysis import AnalysisPlan
 
 @pytest.fixture(scope="session")
 def plan_of() -> Callable[..., AnalysisPlan]:
-    def make(*, time: dict[str, Any] | None = None, outcome_window: Any = "all", **columns: Any) -> AnalysisPlan:
+    def make(
+        *,
+        time: dict[str, Any] | None = None,
+        outcome_window: Any = "all",
+        models: dict[str, Any] | None = None,
+        **columns: Any,
+    ) -> AnalysisPlan:
         known = {
             "dyad": "id",
             "time": "session",
@@ -20,7 +26,12 @@ def plan_of() -> Callable[..., AnalysisPlan]:
             "outcome": "bdi",
         }
         return AnalysisPlan.model_validate(
-            {"columns": known | columns, "time": time or {}, "convergence": {"outcome_window": outcome_window}}
+            {
+                "columns": known | columns,
+                "time": time or {},
+                "convergence": {"outcome_window": outcome_window},
+                "models": models or {},
+            }
         )
 
     return make

@@ -57,3 +57,12 @@ def test_a_table_goes_out_as_the_kind_that_came(kind):
     back = as_kind(table, kind)
     assert type(back).__module__.split(".")[0] == kind
     assert polars_frame(back).fill_nan(None).equals(table)
+
+
+def test_a_pandas_index_with_names_is_columns_and_levels_of_names_are_refused():
+    frame = pd.DataFrame({"dyad": [1, 1], "session": [1, 2], "wai": [4.0, 5.0]})
+    indexed = polars_frame(frame.set_index(["dyad", "session"]))
+    assert indexed.to_dict(as_series=False) == {"dyad": [1, 1], "session": [1, 2], "wai": [4.0, 5.0]}
+    frame.columns = pd.MultiIndex.from_tuples([("a", name) for name in frame.columns])
+    with pytest.raises(dl.DataError, match="several levels"):
+        polars_frame(frame)

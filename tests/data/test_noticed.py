@@ -228,6 +228,12 @@ def test_far_times(clinic: pl.DataFrame) -> None:
     assert "far-times" not in noticed(clinic.with_columns(everyone), plan({}))  # a planned follow-up
 
 
+def test_time_in_seconds(clinic: pl.DataFrame) -> None:
+    finding = noticed(clinic.with_columns(session=pl.col("session") * 604_800))["small-units"]
+    assert "zeros" in finding.words and finding.column == "session"
+    assert "small-units" not in noticed(clinic.with_columns(session=pl.col("session") * 1000))
+
+
 def test_single_occasions_and_gaps(clinic: pl.DataFrame) -> None:
     assert only(clinic[:26], "single-occasion").dyad == "d6"
     found = only(clinic.filter(~pl.int_range(1, 31).is_in([8, 17, 18])), "gaps")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dyadline.data.recognition.recognise import recognise as recognise_table
 from dyadline.data.recognition.recognised import Recognised
 from dyadline.data.table import Declared, Table
+from dyadline.errors import Finding
 from dyadline.plan.document import parse_plan, plan_text
 from dyadline.workflow import first_plan
 from simulated_study import INSTRUMENTS
@@ -237,3 +238,68 @@ def test_any_file_gives_a_plan_that_reads_as_it_was_written(
     found = recognise_table(table, instruments=INSTRUMENTS, dyads=table if second else None)
     plan = first_plan(found, "a.csv", "b.csv" if second else None)
     assert parse_plan(plan_text(plan, found.comments)) == plan
+
+
+def test_names_with_a_number_at_their_end_name_the_dyad() -> None:
+    frame = study1().rename({"dyad": "pasnr", "therapist": "behandlernr", "session": "sesjonnr"})
+    found = recognise(frame).columns
+    assert (found["dyad"], found["therapist"], found["time"]) == ("pasnr", "behandlernr", "sesjonnr")
+
+
+def wide() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "Kode": [f"P {n}" for n in range(N)],
+            **{f"wai_{who}_{t}": values(1, 7)[:N] for who in "pt" for t in (1, 2, 3)},
+            **{f"bdi_{t}": values(0, 63)[:N] for t in (1, 2, 3)},
+        }
+    )
+
+
+def test_a_wide_file_without_a_known_name_takes_its_first_column_for_the_dyad() -> None:
+    found = recognise(wide())
+    assert (found.layout, found.columns["dyad"], found.columns["outcome"]) == ("wide", "Kode", "bdi_{time}")
+    assert recognise(wide().with_columns(Kode=pl.lit("P"))).layout == "long"
+
+
+def test_reasons_say_why_a_named_column_is_not_taken() -> None:
+    changing = study1().with_columns(therapist=pl.int_range(4 * N) % 3)
+    alone = recognise(changing.select("dyad", "therapist", "session", "wai_p", "wai_t", "bdi"))
+    assert alone["therapist"].reason == "'therapist' is named so, but differs within dyads"
+    assert recognise(changing)["therapist"].reason == "'therapist' is named so, but differs within dyads"
+    units = study1().with_columns(bdi=pl.format("{} pts", "bdi"))
+    assert recognise(units)["outcome"].reason == "'bdi' is named like a symptom measure, but is not of numbers"
+    other = Table(frame=study1().select("dyad", "session", "bdi"))
+    sections = recognise_table(Table(frame=study1().drop("bdi")), dyads=other)
+    (key,) = [guess for guess in sections.also if guess.role == "dyads.dyad"]
+    assert key.reason == "'dyad' has the data file's dyads in several rows each: merge the files first"
+
+
+def test_words_for_missing_values_are_written_into_the_plan() -> None:
+    marks = ["n.a.", ".", "-", "?", *[None] * (4 * N - 4)]
+    frame = study1().with_columns(bdi=pl.coalesce(pl.Series(marks), pl.col("bdi").cast(pl.String)))
+    assert recognise(frame).sections["missing"]["by_column"] == {"bdi": ("n.a.", ".", "-", "?")}
+
+
+def test_a_code_in_many_alike_columns_is_one_line() -> None:
+    frame = wide().with_columns(
+        pl.when(pl.int_range(N) == at).then(99.0).otherwise(pl.col(name)).alias(name)
+        for at, name in enumerate(["wai_p_1", "wai_p_2", "wai_p_3", "wai_t_1"])
+    )
+    more = frame.with_columns(pl.col("wai_p_3").alias(f"wai_p_{t}") for t in (4, 5, 6))
+    written = recognise(more.with_columns(wai_p_6=pl.col("wai_t_2"))).sections["missing"]["by_column"]
+    assert written == {"wai_p_*": (99.0,), "wai_t_1": (99.0,)}
+
+
+def test_the_format_of_years_with_two_digits_is_written() -> None:
+    days = ["23/02/21", "02/03/21", "09/03/21", "16/03/21"] * N
+    found = recognise(study1().drop("session").with_columns(date=pl.Series(days)))
+    assert found.columns["time"] == "date"
+    assert found.sections["time"]["date_format"] == "%d/%m/%y"
+
+
+def test_another_sheet_than_the_first_is_a_doubt() -> None:
+    words = Finding(code="sheet", level="note", words="'x.xlsx' has 2 sheets.", way_out="Name another one.")
+    found = recognise_table(Table(frame=study1(), findings=(words,)))
+    assert found.doubts == ("'x.xlsx' has 2 sheets. Name another one.",)
+    plan_text(first_plan(found, "x.xlsx"), found.comments)

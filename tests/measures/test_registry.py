@@ -260,3 +260,12 @@ def test_every_finding_is_on_the_page():
     codes = set(re.findall(r'code="([a-z-]+)"', text)) | set(re.findall(r'_warning\("([a-z-]+)"', text))
     assert len(codes) == 10
     assert all(f"| `{code}` |" in PAGE for code in codes)
+
+
+def test_names_and_folders_of_other_kinds_are_refused(tmp_path):
+    for name in (3, None, b"wai-s"):
+        with pytest.raises(PlanError, match="The name of a measure is needed"):
+            measure(name)
+    with pytest.raises(PlanError, match="The plan's folder is needed, not int"):
+        measures(3)
+    assert measures(str(tmp_path)) == measures(tmp_path)

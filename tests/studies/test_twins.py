@@ -69,6 +69,7 @@ def test_seeds_and_sizes():
         ({"study": "study1", "seed": -1}, "at least 0"),
         ({"study": "study1", "seed": 1.5}, "whole number"),
         ({"study": "study1", "dyads": "many"}, "whole number"),
+        ({"study": "study1", "items": "yes"}, "items is True or False, not 'yes'"),
         ({"study": None}, "no bundled study None"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dyadline.cli.console import Json, print_json
+from dyadline.errors import PlanError
 
 
 def measures(
@@ -23,6 +24,8 @@ def measures(
     from dyadline.measures.registry import measure
     from dyadline.measures.registry import measures as known
 
+    if not folder.is_dir():
+        raise PlanError(f"There is no folder {folder.name!r}", way_out="Name the one that the plan lies in")
     found = known(folder) if name is None else (measure(name, folder),)
     if json:
         print_json([one.model_dump() for one in found])

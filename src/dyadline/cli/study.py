@@ -28,10 +28,14 @@ from dyadline.cli.console import (
     write_tables,
 )
 from dyadline.errors import DataError, PlanError
+from dyadline.words import listed
 
 if TYPE_CHECKING:
     from dyadline.data.dataset import Dataset
     from dyadline.plan.analysis import AnalysisPlan
+
+ALTERNATIVES = 5
+"""Further columns that would fit, on the screen; the plan names more."""
 
 LAYOUTS = {
     "long": "One row per dyad and occasion.",
@@ -83,7 +87,8 @@ def new(
     write_whole(target, plan_text(plan, found.comments).encode())
     typer.echo(f"{LAYOUTS[found.layout]}\n")
     for guess in (*found.guesses, *found.also):
-        others = f"; or {', '.join(guess.alternatives)}" if guess.alternatives else ""
+        alternatives = guess.alternatives
+        others = f"; or {listed(alternatives[:ALTERNATIVES], total=len(alternatives))}" if alternatives else ""
         items = found.scored.get(guess.role)
         shown = f"{guess.column} ({items.measure})" if items else guess.column or "(none found)"
         typer.echo(f"{guess.role:<17} {shown:<20} {guess.reason}{others}")
@@ -95,7 +100,7 @@ def new(
             typer.echo(folded(line))
     typer.echo(f"\nWrote {target}.")
     if found.missing:
-        typer.echo(f"Fill in {' and '.join(found.missing)} in it: no column looked like it, or not enough is known.")
+        typer.echo(f"Fill in {listed(found.missing)} in it: no column looked like it, or not enough is known.")
     typer.echo(f"Look it over, then: dyadline check {target}")
 
 

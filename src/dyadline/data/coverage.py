@@ -15,6 +15,9 @@ from dyadline.words import counted, dyads_listed, quoted
 USUAL_STEP = 0.8
 """Share of the steps from occasion to occasion that have to be the same for a longer one to be a gap."""
 
+LONG = 20_000.0
+"""Units of time from which on a slope per unit is hardly seen; days of fifty years are fewer."""
+
 FEW_ROWS = 0.05
 """Times that lie far from all others are pointed out where at most so large a share of the rows is there."""
 
@@ -60,6 +63,7 @@ def coverage(
         dyads, pl.col("seen") == 1, "single-occasion", "a single occasion with values", no_change, names["time"]
     )
     yield from _times(rows, names["time"])
+    yield from _span(rows, names["time"], plan.time.scale)
 
 
 _OF_A_ROLE = ("one-rater", "no-ratings", "no-outcome")
@@ -122,6 +126,20 @@ def _times(rows: pl.DataFrame, column: str) -> Iterator[Finding]:
             column=column,
             dyad=dyads_listed(dyads),
             rows=tuple(gaps["row"].to_list()),
+        )
+
+
+def _span(rows: pl.DataFrame, column: str, scale: float) -> Iterator[Finding]:
+    """Time in units so small that slopes per unit are shown as zero, as seconds are."""
+    times = rows["time"].drop_nulls()
+    span = float(times.max()) - float(times.min()) if len(times) else 0.0  # type: ignore[arg-type]
+    if span / scale > LONG:
+        yield Finding(
+            code="small-units",
+            level="warning",
+            words=f"Time runs over {span / scale:,.0f} units, and slopes are per unit: tables would show zeros.",
+            way_out="Divide time by scale under [time], such as scale = 604800 for weeks from seconds",
+            column=column,
         )
 
 

@@ -62,8 +62,24 @@ def polars_frame(frame: object) -> pl.DataFrame:
     """A polars frame from any of the three kinds (no copy where it can be); errors as in `opened`."""
     if isinstance(frame, pl.DataFrame):
         return frame
-    table = opened(frame)
+    table = opened(_flat(frame))
     return pl.DataFrame({str(name): polars_series(table.get_column(name)) for name in table.columns})
+
+
+def _flat(frame: Any) -> Any:
+    """A pandas frame with what its index names as columns.
+
+    Raises
+    ------
+    DataError
+        If its columns have several levels.
+    """
+    if frame_kind(frame) != "pandas" or not hasattr(frame, "columns"):
+        return frame
+    if frame.columns.nlevels > 1:
+        raise DataError("The columns of the frame have several levels", way_out="Give each column one name")
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(named) if named else frame
 
 
 def frame_kind(frame: object) -> Kind:

@@ -16,7 +16,7 @@ OWN_FOLDER = "measures"
 """Folder beside the plan where users may keep their measures."""
 
 
-def measure(name: str, folder: Path | None = None) -> Measure:
+def measure(name: str, folder: str | Path | None = None) -> Measure:
     """A measure by its name; case, hyphens and underscores make no difference.
 
     Parameters
@@ -34,8 +34,10 @@ def measure(name: str, folder: Path | None = None) -> Measure:
     return find(name, folder)[0]
 
 
-def find(name: str, folder: Path | None = None) -> tuple[Measure, Finding | None]:
+def find(name: str, folder: str | Path | None = None) -> tuple[Measure, Finding | None]:
     """As `measure`, with a finding where the user's file takes the place of one of the package's own."""
+    if not isinstance(name, str):
+        raise PlanError(f"The name of a measure is needed, not {type(name).__name__}")
     own = [path for path in _toml_files(folder) if folded(path.stem) == folded(name) and not _is_plan(path)]
     built_in = _built_in().get(folded(name))
     if len(own) > 1:
@@ -60,7 +62,7 @@ def find(name: str, folder: Path | None = None) -> tuple[Measure, Finding | None
     return built_in, None
 
 
-def measures(folder: Path | None = None) -> tuple[Measure, ...]:
+def measures(folder: str | Path | None = None) -> tuple[Measure, ...]:
     """All measures, by name; a user's own in place of the package's of the same name.
 
     Parameters
@@ -87,7 +89,10 @@ def _built_in() -> dict[str, Measure]:
     return {folded(found.name): found for found in made}
 
 
-def _toml_files(folder: Path | None) -> Iterator[Path]:
+def _toml_files(folder: str | Path | None) -> Iterator[Path]:
+    if not isinstance(folder, str | Path | None):
+        raise PlanError(f"The plan's folder is needed, not {type(folder).__name__}")
+    folder = None if folder is None else Path(folder)
     for place in () if folder is None else (folder, folder / OWN_FOLDER):
         if place.is_dir():
             yield from sorted(path for path in place.iterdir() if path.suffix.lower() == ".toml" and path.is_file())

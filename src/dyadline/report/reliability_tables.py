@@ -134,13 +134,13 @@ def generalisability_table(found: pl.DataFrame) -> Table:
             Column(label="Dyads"),
             Column(label="Occasions"),
             Column(label="Items"),
-            Column(label="Between, one occasion"),
-            Column(label="Between, mean of occasions"),
-            Column(label="Within (change)"),
+            Column(label="One occasion"),
+            Column(label="Their mean"),
+            Column(label="Change"),
         ),
         groups=(RowGroup(rows=rows),),
         note=(
-            "Between: differences among dyads in one session's score, and in the mean over the sessions; within: "
+            "Differences among dyads in one session's score, and in the mean over the sessions; change: "
             "differences of a dyad's sessions from its own mean. Generalisability coefficients after Cranford et al. "
             "(2006) and Shrout and Lane (2012), time fixed.",
         ),

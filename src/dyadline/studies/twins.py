@@ -113,10 +113,12 @@ def simulate(study: str, *, dyads: int | None = None, seed: int | None = None, i
     Raises
     ------
     PlanError
-        Unknown study, too few dyads or a negative seed.
+        Unknown study, too few dyads, a negative seed, or `items` that is neither True nor False.
     """
     given = parameters(study)
     n = given["dyads"] if dyads is None else whole_number(dyads, "The number of dyads", 10)
+    if not isinstance(items, bool):
+        raise PlanError(f"items is True or False, not {items!r}")
     seed = given["seed"] if seed is None else whole_number(seed, "The seed", 0)
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     occasions = np.array(given["occasions"], dtype=float)

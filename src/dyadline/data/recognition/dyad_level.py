@@ -47,15 +47,18 @@ def matching_column(dyads: Evidence, values: pl.Series) -> Guess:
     """The column of the second file that names most of the data file's dyads, each in one row."""
     wanted = set(_texts(values))
     share: dict[str, tuple[float, bool]] = {}
+    otherwise = "no column has the data file's dyads, each in one row"
     for name in dyads.names:
         texts = _texts(dyads.frame[name])
+        if len(set(texts)) < len(texts) and set(dyads.words[name]) & {*DYAD} and wanted & {*texts}:
+            otherwise = f"{name!r} has the data file's dyads in several rows each: merge the files first"
         if texts and len(set(texts)) == len(texts) and wanted:
             there = len(wanted & set(texts)) / len(wanted)
             if there >= MATCHING:
                 share[name] = (there, set(dyads.words[name]) <= {*DYAD, "no", "nr", "number"})
     candidates = sorted(share, key=lambda name: share[name], reverse=True)
     reason = f"{share[candidates[0]][0]:.0%} of the data file's dyads are there" if candidates else ""
-    return first("dyads.dyad", candidates, reason, "no column has the data file's dyads, each in one row")
+    return first("dyads.dyad", candidates, reason, otherwise)
 
 
 def _texts(series: pl.Series) -> list[str]:

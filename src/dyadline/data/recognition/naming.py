@@ -12,13 +12,14 @@ def word_list(text: str) -> tuple[str, ...]:
 
 
 DYAD = word_list(
-    "dyad dyadid dyade dyads couple coupleid paar par pair patient patientid pasient pasientid pat patid client "
+    "dyad dyadid dyade dyads couple coupleid paar par pair patient patienten patientid pasient pasientid pat patid "
+    "pas client "
     "clientid klient klientid case caseid caseno fall fallnr subject subj participant person personid child childid "
     "student deltaker teilnehmer vp vpn vpcode proband pid id"
 )
 THERAPIST = word_list(
     "therapist therapistid therapeut therapeutin therapeutid terapeut terapeutid behandler behandlerid ther thera "
-    "clinician counsellor counselor psychologist provider therid thid tid"
+    "clinician counsellor counselor psychologist provider therid thid tid therapis behand behandle"
 )
 TIME = word_list(
     "occasion occas occ session sessions sitzung sesjon sess sitz wave week weeks woche uke time tid visit interview "
@@ -104,8 +105,15 @@ def time_unit(word: str) -> str | None:
     return next((unit for unit, marks in TIME_MARK.items() if word in marks), None)
 
 
+def _stem(word: str, known: Collection[str]) -> str:
+    """The known word before a numbering, as in pasnr; names of eight letters have no room for a mark between."""
+    stems = (word.removesuffix(tail) for tail in ("id", "nr", "no", "code", "kode") if word.endswith(tail))
+    return next((stem for stem in stems if len(stem) > 2 and stem in known), word)
+
+
 def named(words_of: Sequence[str], known: Sequence[str], extra: Collection[str] = ()) -> int | None:
     """Place in `known` of the first known word, if all words are known, numbering or `extra`; else None."""
+    words_of = [word if word in known else _stem(word, known) for word in words_of]
     matching = [known.index(word) for word in words_of if word in known]
     complete = all(word in known or word in NUMBERING or word in extra for word in words_of)
     return min(matching) if matching and complete else None

@@ -15,7 +15,10 @@ from dyadline.data.suspects import Suspect, says_missing, suspects
 from dyadline.data.table import Declared, Table
 from dyadline.plan.columns import Label, MissingSection
 
-_TEXTS = frozenset(word_list(". - -- ? n/a na #n/a nan null none k.a ka mangler x"))
+MANY = 3
+"""Columns that hold the same, from which on a code of more of them is taken for one of all."""
+
+_TEXTS = frozenset(word_list(". - -- ? n/a n.a. n.a na #n/a nan null none k.a ka mangler x"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +69,11 @@ def cleaned_columns(
         if each and name not in labels_of
     }
     for suspect in suspects(table, numbers, [[name for name in pool if name not in labels_of] for pool in pools]):
-        for name in suspect.columns:
-            if suspect.code not in texts[name]:
+        # What is no answer in many of them is none in the others: the plan has one pattern for all.
+        own = list(suspect.columns)
+        alike = next((pool for pool in pools if own[0] in pool), own) if len(own) > MANY else own
+        for name in alike:
+            if name in numbers and suspect.code not in texts[name]:
                 found.setdefault(name, []).append(suspect)
     without = {}
     for name, column in numbers.items():
@@ -101,7 +107,7 @@ def _texts(column: pl.Series) -> dict[str, int]:
     there = text.filter(text.is_not_null() & ~text.is_in(MISSING))
     other = there.filter(there.cast(pl.Float64, strict=False).is_null() | there.str.to_lowercase().is_in(["nan"]))
     kinds = other.unique(maintain_order=True).to_list()
-    if not kinds or len(kinds) > 3 or 2 * len(other) > len(there):
+    if not kinds or len(kinds) > 5 or 2 * len(other) > len(there):
         return {}
     known = all(kind.casefold() in _TEXTS or says_missing(kind) for kind in kinds)
     return {kind: int((other == kind).sum()) for kind in kinds} if known else {}
@@ -125,7 +131,12 @@ def by_column(
     written: dict[str, tuple[Label, ...]] = {}
     for own, names in wanted.items():
         pattern = _pattern(names, table.frame.columns)
-        written.update({pattern: own} if pattern else dict.fromkeys(names, own))
+        alike: dict[str, list[str]] = {}
+        for name in names:
+            alike.setdefault("" if pattern else re.sub(r"\d+", "#", name), []).append(name)
+        for group in alike.values():
+            pattern = _pattern(group, table.frame.columns)
+            written.update({pattern: own} if pattern else dict.fromkeys(group, own))
     return written
 
 

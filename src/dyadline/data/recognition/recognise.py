@@ -8,12 +8,13 @@ from dyadline.data.recognition import roles
 from dyadline.data.recognition.dyad_level import course, matching_column
 from dyadline.data.recognition.evidence import Evidence, Guess
 from dyadline.data.recognition.instrument import Instrument
-from dyadline.data.recognition.naming import DATE
+from dyadline.data.recognition.naming import DATE, DYAD
 from dyadline.data.recognition.occasions import RaterColumn, in_order, rater_column, text_occasions
 from dyadline.data.recognition.recognised import MANY, Layout, Notes, Recognised
 from dyadline.data.recognition.sources import Source, long_sources, unit_of, wide_sources
 from dyadline.data.recognition.value_notes import note_measures, note_missing, note_ranges
 from dyadline.data.table import Table
+from dyadline.errors import sentence
 from dyadline.plan.columns import TIME, ItemsSection, Label
 from dyadline.words import listed
 
@@ -51,10 +52,11 @@ class _Look:
         dyad = roles.repeated_dyad(self.evidence)
         if dyad.column is None:
             single = roles.single_dyad(self.evidence)
+            single = single if single.column else roles.first_label(self.evidence)
             wide = wide_sources(self.evidence.without(single.column), self.instruments) if single.column else ()
             if any(source.family.timed for source in wide):
                 return self._wide(single, wide)
-            if single.column:
+            if single.column and single.column in self.evidence.named(DYAD):
                 reason = f"{single.column!r} is named so, but no value repeats, nor do columns over occasions"
                 dyad = Guess(role="dyad", column=None, reason=reason)
         return self._long(dyad)
@@ -62,7 +64,7 @@ class _Look:
     def _long(self, dyad: Guess) -> Recognised:
         left = self.evidence.without(dyad.column)
         within = left.constant_within(dyad.column)
-        therapist = roles.therapist(left, within)
+        therapist = roles.therapist(left, within, repeated=dyad.column is not None)
         left = left.without(therapist.column)
         sources = long_sources(left, self.instruments)
         rater = self._rater(left, sources, within) if dyad.column else None
@@ -180,7 +182,10 @@ class _Look:
             self.notes.say("time", "occasions", doubt, doubt=True)
 
     def _date_format(self, left: Evidence, column: str) -> None:
-        if left.date_format(column) == "":
+        written = left.date_format(column)
+        if written and written.endswith("%y"):
+            self.notes.write("time", "date_format", written, "years of two digits, and days above 12")
+        if written == "":
             line = f"In {column!r} no date tells day from month: write "
             line += '"%d/%m/%Y" here for the day first, "%m/%d/%Y" for the month first.'
             self.notes.say("time", "date_format", line, doubt=True)
@@ -219,6 +224,9 @@ class _Look:
         self, guesses: tuple[Guess, ...], left: Evidence, level: Sequence[str], layout: Layout, items: set[str]
     ) -> Recognised:
         notes = self.notes
+        for finding in self.table.findings:
+            if finding.code == "sheet":
+                notes.say("data", "sheet", sentence(finding), doubt=True)
         self._course(left, level)
         numbers = [name for name in left.numeric if name in level and name not in items]
         guesses, from_dyads = self._second_file(guesses)

@@ -38,6 +38,12 @@ def single_dyad(evidence: Evidence) -> Guess:
     return first("dyad", candidates, "named so, and each value stands in one row", "no column is named so")
 
 
+def first_label(evidence: Evidence) -> Guess:
+    """The first column, where each value of it is a label of one row."""
+    names = [name for name in evidence.names[:1] if _kinds(evidence, name) == evidence.frame.height > 1]
+    return first("dyad", names, "the first column, and each value stands in one row", "no column is named so")
+
+
 def _kinds(evidence: Evidence, name: str) -> int:
     values = evidence.frame[name].drop_nulls()
     fractions = values.dtype.is_float() and not (values == values.round()).all()
@@ -48,10 +54,12 @@ def _count(evidence: Evidence, name: str) -> int:
     return evidence.frame[name].count()
 
 
-def therapist(evidence: Evidence, within: Sequence[str]) -> Guess:
+def therapist(evidence: Evidence, within: Sequence[str], *, repeated: bool = False) -> Guess:
     """The therapist's column: a label that is the same in all rows of a dyad."""
-    candidates = [name for name in evidence.named(THERAPIST) if name in within]
-    return first("therapist", candidates, "named so, and the same in all rows of a dyad", "no such column")
+    there = evidence.named(THERAPIST)
+    candidates = [name for name in there if name in within]
+    otherwise = f"{there[0]!r} is named so, but differs within dyads" if there and repeated else "no such column"
+    return first("therapist", candidates, "named so, and the same in all rows of a dyad", otherwise)
 
 
 def time(evidence: Evidence, dyad: str | None, within: Sequence[str], rater: str | None = None) -> Guess:
@@ -194,7 +202,12 @@ def outcome(sources: Sequence[Source], evidence: Evidence) -> Picked:
                 break
     # The plainest name is the total score; more words are subscales or derived columns.
     candidates = sorted(rank, key=lambda name: rank[name])
-    guess = first("outcome", candidates, "named like a symptom measure", "no column is named like a symptom measure")
+    otherwise = "no column is named like a symptom measure"
+    for source in sources:
+        if not _numbers(source, evidence) and {*source.words} & {*OUTCOME}:
+            otherwise = f"{source.name!r} is named like a symptom measure, but is not of numbers"
+            break
+    guess = first("outcome", candidates, "named like a symptom measure", otherwise)
     return guess, by_name.get(guess.column or "")
 
 
