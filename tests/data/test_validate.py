@@ -8,7 +8,7 @@ import pytest
 
 from dyadline.data.dataset import make_dataset
 from dyadline.errors import DataError, Finding
-from dyadline.plan.analysis import AnalysisPlan
+from dyadline.plan.analysis import AnalysisPlan, ModelsSection
 
 PlanOf = Callable[..., AnalysisPlan]
 FULL = {"therapist": "therapist", "baseline": "bdi_pre", "covariates": ["n"]}
@@ -234,7 +234,8 @@ def test_what_is_missing_is_counted(study: pl.DataFrame, plan_of: PlanOf) -> Non
     )
     assert notes["no-covariate"].words == "1 dyad has no value of 'n': models with it leave them out."
     assert notes["no-baseline"].words == "1 dyad has no baseline: models with it leave them out."
-    imputing = found(lacking, plan_of(**FULL, models={"missing_predictors": "impute"}))
+    impute = ModelsSection(missing_predictors="impute")
+    imputing = found(lacking, plan_of(**FULL).model_copy(update={"models": impute}))
     assert imputing["no-covariate"].words == "1 dyad has no value of 'n': imputed in models with it."
 
 

@@ -15,6 +15,7 @@ from dyadline.report.description import compose_description
 from dyadline.report.description_figures import retention_curve
 from dyadline.report.document import Figure, Paragraph
 from dyadline.report.html import write_html
+from dyadline.report.labels import source
 from dyadline.report.numbers import words
 from dyadline.report.text import render_tables
 from dyadline.studies.description import description
@@ -165,3 +166,14 @@ def test_the_main_report_has_the_description():
     assert len(keys) == len(set(keys))
     figures = [b.key for s in document.sections for b in s.blocks if isinstance(b, Figure)]
     assert "retention" in figures and len(figures) == len(set(figures))
+
+
+def test_where_values_come_from_is_said_without_the_plans_patterns():
+    columns = twin_plan("study1", items=True).columns
+    assert [source(columns, role) for role in ("patient_rating", "outcome", "baseline")] == [
+        columns.measures["patient_rating"].measure,
+        columns.measures["outcome"].measure,
+        "bdi_pre",
+    ]
+    wide = columns.model_copy(update={"outcome": "bdi_s{time}"})
+    assert source(wide, "outcome") == "bdi_s…"

@@ -34,7 +34,7 @@ from dyadline.report.document import (
     Source,
 )
 from dyadline.report.equations import model_equations
-from dyadline.report.labels import CONVENTIONS, heading, model_words, name
+from dyadline.report.labels import CONVENTIONS, heading, model_words, name, source
 from dyadline.report.numbers import count, occasion
 
 if TYPE_CHECKING:
@@ -141,8 +141,8 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
     chosen = {
         "Time 0": (origin, f"Value of {columns.time} that counts as 0: {first}"),
         "Unit of time": (occasion(plan.time.scale), f"The distance from it in {columns.time} is divided by this"),
-        "Outcome": (columns.name("outcome"), "Dependent variable of the models"),
-        "Initial symptoms": (columns.name("baseline"), baseline),
+        "Outcome": (source(columns, "outcome"), "Dependent variable of the models"),
+        "Initial symptoms": (source(columns, "baseline"), baseline),
         "Method": (plan.models.method, methods[plan.models.method]),
         "Degrees of freedom": (plan.models.df, freedom[plan.models.df]),
         "Criteria": (
@@ -197,7 +197,7 @@ def _data(result: AnalysisResult) -> Iterator[Block]:
 
 
 def _ratings(result: AnalysisResult, time: str) -> Iterator[Block]:
-    yield from description.value_blocks(result.tables, result.dataset.names, time=time)
+    yield from description.value_blocks(result.tables, result.plan.columns, time=time)
     yield from description.rater_blocks(result.tables, time=time)
     yield figures.rating_curves(result.dataset.rows, result.scoring.curves, time=time)
     if len(result.scoring.discrepancies):
@@ -235,7 +235,7 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
             yield model_tables.level_table(tables["level_test"])
     note = narrative.models_note(
         result.plan,
-        outcome=columns.name("outcome"),
+        outcome=source(columns, "outcome"),
         time=columns.time,
         origin=result.dataset.origin,
         missing=imputation_tables.way(tables),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dyadline.data.roles import OCCASION
 from dyadline.report import (
     attrition_tables,
     description_figures,
@@ -16,12 +17,13 @@ from dyadline.report import (
     study_tables,
 )
 from dyadline.report.document import Block, Cell, Document, FindingList, Paragraph, Section, Table
-from dyadline.report.labels import heading
+from dyadline.report.labels import heading, source
 from dyadline.report.numbers import count
 
 if TYPE_CHECKING:
     from dyadline.data.dataset import Dataset
     from dyadline.plan.analysis import AnalysisPlan
+    from dyadline.plan.columns import ColumnsSection
 
 Tables = Mapping[str, pl.DataFrame]
 
@@ -46,9 +48,10 @@ def level_blocks(tables: Tables) -> Iterator[Block]:
         yield description_tables.coverage_table(tables["coverage"])
 
 
-def value_blocks(tables: Tables, names: Mapping[str, str], *, time: str) -> Iterator[Block]:
+def value_blocks(tables: Tables, columns: ColumnsSection, *, time: str) -> Iterator[Block]:
     """Both ratings and the outcome by occasion."""
     if "descriptives" in tables:
+        names = {role: source(columns, role) for role in OCCASION}
         yield unless_long(study_tables.descriptives_table(tables["descriptives"], time=time, names=names))
         if tables["descriptives"].filter(pl.col("variable") != "outcome")["n"].sum():
             yield figures.two_raters(tables["descriptives"], time=time)
@@ -150,7 +153,7 @@ def compose_description(dataset: Dataset, plan: AnalysisPlan, tables: Tables) ->
     )
     makers = (
         ("levels", "Therapists, dyads and occasions", level_blocks(tables)),
-        ("values", "Ratings and outcome by occasion", value_blocks(tables, dataset.names, time=time)),
+        ("values", "Ratings and outcome by occasion", value_blocks(tables, plan.columns, time=time)),
         ("attrition", "Attrition and missing values", attrition_blocks(tables, time=time)),
         ("raters", "The two raters", rater_blocks(tables, time=time)),
         ("similarity", "Similarity within dyads and therapists", similarity_blocks(tables)),

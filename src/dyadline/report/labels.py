@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dyadline.plan.columns import TIME as OCCASION
+from dyadline.plan.columns import ColumnsSection, ItemsSection
 from dyadline.plan.model import ModelSpec, Term, Variable, term_label
 
 TIME = "time"
@@ -102,3 +104,9 @@ def heading(column: str) -> str:
     """A column of the file as a heading or the title of an axis: ``session_number`` -> ``Session number``."""
     words = column.replace("_", " ").strip()
     return words[:1].upper() + words[1:] if words else column
+
+
+def source(columns: ColumnsSection, role: str) -> str:
+    """Where a role's values come from: a column of the file, columns by occasion, or a measure."""
+    column = getattr(columns, role)
+    return column.measure if isinstance(column, ItemsSection) else str(column).replace(OCCASION, "…")
