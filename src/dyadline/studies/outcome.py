@@ -186,7 +186,7 @@ def fit_model(number: int, spec: ModelSpec, frame: pl.DataFrame, method: str, pl
             )
         elif "development" in error.what and how.growth == "multilevel":
             way_out = (
-                "The raters' curves hardly differ in slope over the dyads, so that development says nothing new. "
+                "The slopes of the raters' curves follow from their levels, so that development says nothing new. "
                 'Leave the model out of models.run, or write growth = "ols" under [convergence]'
             )
         raise FitError(f"Model {number}: {error.what}", where=error.where, way_out=way_out) from error
