@@ -38,6 +38,21 @@ def test_early_curve_difference_repeats_the_early_levels_and_three_ways_out_are_
         assert way_out in words
 
 
+def test_slopes_that_follow_from_the_levels_name_the_way_out():
+    """Each rater's slope is a multiple of the level, and the noise of each dyad is orthogonal to a line."""
+    dyads = pl.DataFrame({"dyad": range(40), "u": [n % 7 / 5 for n in range(40)], "v": [n % 11 / 8 for n in range(40)]})
+    times = pl.DataFrame({"session": range(4), "wave": [1.0, -1.0, -1.0, 1.0]})
+    frame = dyads.join(times, how="cross").with_columns(
+        therapist=pl.col("dyad") % 8,
+        wai_p=4 + pl.col("u") * (1 + 0.1 * pl.col("session")) + pl.col("wave") * (pl.col("dyad") % 5 - 2) / 5,
+        wai_t=5 + pl.col("v") * (1 - 0.1 * pl.col("session")) + pl.col("wave") * (pl.col("dyad") % 3 - 1) / 5,
+        bdi=25 - pl.col("session") * (1 + pl.col("dyad") % 4 / 4) + (pl.col("dyad") * 7 + pl.col("session") * 5) % 6,
+        bdi_pre=25.0 + pl.col("dyad") % 9,
+    )
+    with pytest.raises(dl.FitError, match=r'Model 3: .*development.*growth = "ols"'):
+        dl.run(twin_plan("study1"), frame)
+
+
 def test_first_ratings_repeat_the_raw_first_discrepancy():
     frame = twin_data("study1").filter(pl.col("session").is_in([1, 2, 3]) | pl.col("wai_p").is_not_null())
     with pytest.raises(dl.FitError, match="Three ways out"):
