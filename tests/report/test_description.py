@@ -83,7 +83,7 @@ def test_missing_values_in_print(document):
 
 def test_an_occasion_at_which_nothing_was_asked_has_no_missing_values():
     dataset = make_dataset(twin_data("study2"), twin_plan("study2"))
-    document = compose_description(dataset, twin_plan("study2"), description(dataset))
+    document = compose_description(dataset, twin_plan("study2"), description(dataset, twin_plan("study2")))
     assert printed(document.table("missing"))["0"] == ["139", "", "", "", "", "0", "0.0"]
     assert document.banner == "Synthetic data. No patients."
     said = next(b for s in document.sections for b in s.blocks if isinstance(b, Paragraph) and "loss" in b.heading)
@@ -136,7 +136,7 @@ def test_hundreds_of_lines_are_left_to_the_files():
     frame = days.with_columns(**{n: pl.Series(v) for n, v in values.items()}, wai_t=pl.Series(values["bdi"]) + 1)
     plan = dl.parse_plan(re.sub(r'therapist = .*\n|\[checks\]\nreason = "reason"\n', "", PLAN))
     dataset = make_dataset(frame, plan)
-    document = compose_description(dataset, plan, description(dataset))
+    document = compose_description(dataset, plan, description(dataset, plan))
     keys = [table.key for table in document.tables()]
     assert "descriptives" not in keys and "levels" in keys
     said = [b for s in document.sections for b in s.blocks if isinstance(b, Paragraph)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import polars as pl
 
@@ -65,10 +66,13 @@ def cleaned_columns(
         for name, each in texts.items()
         if each and name not in labels_of
     }
-    for suspect in suspects(table, numbers, [[name for name in pool if name not in labels_of] for pool in pools]):
-        for name in suspect.columns:
-            if suspect.code not in texts[name]:
-                found.setdefault(name, []).append(suspect)
+    for pool in pools:
+        own = [name for name in pool if name not in labels_of]
+        for suspect in suspects(table, numbers, [own]):
+            # What is a code in one of them is none of the answers to the others.
+            for name in own:
+                if suspect.code not in texts[name]:
+                    found.setdefault(name, []).append(suspect)
     without = {}
     for name, column in numbers.items():
         out = [float(s.code) for s in found.get(name, ()) if not isinstance(s.code, str)]
@@ -124,9 +128,23 @@ def by_column(
         wanted.setdefault(own, []).append(name)
     written: dict[str, tuple[Label, ...]] = {}
     for own, names in wanted.items():
-        pattern = _pattern(names, table.frame.columns)
-        written.update({pattern: own} if pattern else dict.fromkeys(names, own))
+        written.update(dict.fromkeys(_patterns(names, table.frame.columns), own))
     return written
+
+
+def _patterns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """One pattern for all, or one for those that differ in numbers only, or the names themselves."""
+    if whole := _pattern(names, columns):
+        return [whole]
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(re.sub(r"\d+", "*", name), []).append(name)
+    found = []
+    for pattern, own in alike.items():
+        plain = not any(sign in "".join(own) for sign in "*?[")
+        fits = plain and len(own) > 2 and {c for c in columns if fnmatchcase(c, pattern)} == set(own)
+        found += [pattern] if fits else own
+    return found
 
 
 def _pattern(names: Sequence[str], columns: Sequence[str]) -> str | None:
