@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import polars as pl
 
@@ -16,7 +15,10 @@ from dyadline.data.suspects import Suspect, says_missing, suspects
 from dyadline.data.table import Declared, Table
 from dyadline.plan.columns import Label, MissingSection
 
-_TEXTS = frozenset(word_list(". - -- ? n/a na #n/a nan null none k.a ka mangler x"))
+MANY = 3
+"""Columns that hold the same, from which on a code of more of them is taken for one of all."""
+
+_TEXTS = frozenset(word_list(". - -- ? n/a n.a. n.a na #n/a nan null none k.a ka mangler x"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +68,13 @@ def cleaned_columns(
         for name, each in texts.items()
         if each and name not in labels_of
     }
-    for pool in pools:
-        own = [name for name in pool if name not in labels_of]
-        for suspect in suspects(table, numbers, [own]):
-            # What is a code in one of them is none of the answers to the others.
-            for name in own:
-                if suspect.code not in texts[name]:
-                    found.setdefault(name, []).append(suspect)
+    for suspect in suspects(table, numbers, [[name for name in pool if name not in labels_of] for pool in pools]):
+        # What is no answer in many of them is none in the others: the plan has one pattern for all.
+        own = list(suspect.columns)
+        alike = next((pool for pool in pools if own[0] in pool), own) if len(own) > MANY else own
+        for name in alike:
+            if name in numbers and suspect.code not in texts[name]:
+                found.setdefault(name, []).append(suspect)
     without = {}
     for name, column in numbers.items():
         out = [float(s.code) for s in found.get(name, ()) if not isinstance(s.code, str)]
@@ -105,7 +107,7 @@ def _texts(column: pl.Series) -> dict[str, int]:
     there = text.filter(text.is_not_null() & ~text.is_in(MISSING))
     other = there.filter(there.cast(pl.Float64, strict=False).is_null() | there.str.to_lowercase().is_in(["nan"]))
     kinds = other.unique(maintain_order=True).to_list()
-    if not kinds or len(kinds) > 3 or 2 * len(other) > len(there):
+    if not kinds or len(kinds) > 5 or 2 * len(other) > len(there):
         return {}
     known = all(kind.casefold() in _TEXTS or says_missing(kind) for kind in kinds)
     return {kind: int((other == kind).sum()) for kind in kinds} if known else {}
@@ -128,23 +130,14 @@ def by_column(
         wanted.setdefault(own, []).append(name)
     written: dict[str, tuple[Label, ...]] = {}
     for own, names in wanted.items():
-        written.update(dict.fromkeys(_patterns(names, table.frame.columns), own))
+        pattern = _pattern(names, table.frame.columns)
+        alike: dict[str, list[str]] = {}
+        for name in names:
+            alike.setdefault("" if pattern else re.sub(r"\d+", "#", name), []).append(name)
+        for group in alike.values():
+            pattern = _pattern(group, table.frame.columns)
+            written.update({pattern: own} if pattern else dict.fromkeys(group, own))
     return written
-
-
-def _patterns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """One pattern for all, or one for those that differ in numbers only, or the names themselves."""
-    if whole := _pattern(names, columns):
-        return [whole]
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(re.sub(r"\d+", "*", name), []).append(name)
-    found = []
-    for pattern, own in alike.items():
-        plain = not any(sign in "".join(own) for sign in "*?[")
-        fits = plain and len(own) > 2 and {c for c in columns if fnmatchcase(c, pattern)} == set(own)
-        found += [pattern] if fits else own
-    return found
 
 
 def _pattern(names: Sequence[str], columns: Sequence[str]) -> str | None:
