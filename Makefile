@@ -23,15 +23,18 @@ check: $(VENV)/.ready-dev
 unit: $(VENV)/.ready-dev
 	$(BIN)/pytest
 
-certify: $(VENV)/.ready-dev                ## 1,000 studies, 10,000 random designs and frames, coverage, 200 seeds of each twin
+certify: $(VENV)/.ready-dev                ## 1,000 studies; 10,000 random designs, frames and damaged files; coverage, 200 seeds of each twin
 	$(BIN)/python benchmarks/certify_optimum.py
 	$(BIN)/python benchmarks/certify_designs.py
 	$(BIN)/python benchmarks/certify_frames.py
+	$(BIN)/python benchmarks/certify_files.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/imputation.py
 
-bench: $(VENV)/.ready-bench                ## ratios against other programs, in one run
+bench: $(VENV)/.ready-bench                ## ratios against other programs, and a million sessions from file to description
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/intake.py
 
 truth: $(VENV)/.ready-dev                  ## every oracle, tolerance and largest deviation into the documentation
 	$(BIN)/pytest --truth=docs/numerical_truth.md

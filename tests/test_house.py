@@ -72,3 +72,12 @@ def test_help_and_fits_import_only_what_they_need():
 def test_documents_name_no_host_of_an_index():
     for path in ROOT.glob("requirements*.lock"):
         assert "://" not in path.read_text(encoding="utf-8")
+
+
+def test_the_plan_of_the_house_lists_every_file():
+    plan = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = {row[1]: row[2] for row in re.finditer(r"^\| `([a-z/]+)/` \| (.*) \|$", plan, re.MULTILINE)}
+    for path in MODULES:
+        room = path.parent.relative_to(ROOT / "src" / "dyadline").as_posix()
+        if room != "." and path.stem != "__init__":
+            assert f"`{path.stem}`" in rows[room], path

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 
 import layouts_long  # noqa: F401  (fills LAYOUTS)
@@ -13,6 +14,7 @@ import layouts_odd  # noqa: F401
 import layouts_wide  # noqa: F401
 from dyadline.data.missing import apply_missing
 from dyadline.data.recognition.recognise import recognise
+from dyadline.data.table import Table
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.columns import ItemsSection, MissingSection
 from dyadline.plan.document import parse_plan, plan_text
@@ -85,3 +87,12 @@ def test_codes_that_the_plan_takes_as_missing_are_those_that_a_check_would_warn_
     assert {finding.words.split()[0] for finding in warned} == {"9", "99", "-9"}
     assert named == {"wai_*": (9,), "bdi": (99,), "bdi_pre": (-9,)}
     assert not apply_missing(table, MissingSection(by_column=named), measured=measured).findings[1:]
+
+
+def test_a_rare_code_is_one_of_all_columns_that_hold_the_same():
+    table, _, _ = LAYOUTS["undeclared_codes"]()
+    rare = [pl.col(f"wai_{rater}_{item}") for rater in "pt" for item in range(1, 13) if rater == "t" or item > 4]
+    frame = table.frame.with_columns(pl.when(column != 9).then(column).name.keep() for column in rare)
+    found = recognise(Table(frame=frame), instruments=INSTRUMENTS)
+    assert found.sections["missing"]["by_column"] == {"wai_p_*": (9,), "bdi": (99,), "bdi_pre": (-9,)}
+    assert sum("9 in 'wai_p_*'" in doubt for doubt in found.doubts) == 1
