@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from dyadline.data.dataset import Dataset
 from dyadline.data.recognition.instrument import Instrument
@@ -28,27 +30,36 @@ def reliability_tables(dataset: Dataset, plan: AnalysisPlan) -> dict[str, pl.Dat
     scale and its columns) and ``scale_correlations`` (role and its columns), each only where there is something in
     it. Items of the baseline are asked once, so they are left out.
     """
-    found: dict[str, list[pl.DataFrame]] = {"reliability": [], "generalisability": [], "scale_correlations": []}
+    roles = [role for role in dataset.answers if role != "baseline"]
     # Rows are in order of dyads; numbers are quicker to group by than labels.
     time, dyad = dataset.rows["time"], dataset.rows["dyad"].rle_id()
-    for role, answers in dataset.answers.items():
-        if role == "baseline":
-            continue
-        section = plan.columns.measures[role]
-        used = measure(section.measure, plan.folder)
-        main = used.scale_name(section.scale)
-        # Where the plan asks for a subscale, the file may have its items only.
-        scales = {s: used.items_of(s) for s in used.scales if all(str(i) in answers.columns for i in used.items_of(s))}
-        head = pl.lit(role).alias("role")
-        found["reliability"].append(reliability_by_occasion(answers, time, scales).select(head, pl.all()))
-        total = answers.select(str(item) for item in used.items_of(main))
-        scale = pl.lit(main).alias("scale")
-        found["generalisability"].append(generalisability(total, dyad, time).select(head, scale, pl.all()))
-        parts = [name for name in scales if name != used.total]
-        if len(parts) > 1:
-            scores = scale_scores(answers, used).select(parts)
-            found["scale_correlations"].append(scale_correlations(scores, dyad, time).select(head, pl.all()))
-    return {name: pl.concat(tables) for name, tables in found.items() if tables}
+    # A role for each thread: what takes time lets the others run. One BLAS thread each, set here because it is a
+    # setting of the whole process.
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=3) as pool:
+        tables = list(pool.map(lambda role: _of_role(dataset.answers[role], time, dyad, role, plan), roles))
+    names = dict.fromkeys(name for own in tables for name in own)
+    return {name: pl.concat([own[name] for own in tables if name in own]) for name in names}
+
+
+def _of_role(
+    answers: pl.DataFrame, time: pl.Series, dyad: pl.Series, role: str, plan: AnalysisPlan
+) -> dict[str, pl.DataFrame]:
+    section = plan.columns.measures[role]
+    used = measure(section.measure, plan.folder)
+    main = used.scale_name(section.scale)
+    # Where the plan asks for a subscale, the file may have its items only.
+    scales = {s: used.items_of(s) for s in used.scales if all(str(i) in answers.columns for i in used.items_of(s))}
+    head, scale = pl.lit(role).alias("role"), pl.lit(main).alias("scale")
+    total = answers.select(str(item) for item in used.items_of(main))
+    found = {
+        "reliability": reliability_by_occasion(answers, time, scales).select(head, pl.all()),
+        "generalisability": generalisability(total, dyad, time).select(head, scale, pl.all()),
+    }
+    parts = [name for name in scales if name != used.total]
+    if len(parts) > 1:
+        scores = scale_scores(answers, used).select(parts)
+        found["scale_correlations"] = scale_correlations(scores, dyad, time).select(head, pl.all())
+    return found
 
 
 def answer_findings(dataset: Dataset, scored: Mapping[str, Scored]) -> Iterator[Finding]:
