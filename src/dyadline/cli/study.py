@@ -86,12 +86,13 @@ def new(
     plan = first_plan(found, str(file), dyads_file)
     write_whole(target, plan_text(plan, found.comments).encode())
     typer.echo(f"{LAYOUTS[found.layout]}\n")
-    for guess in (*found.guesses, *found.also):
+    lines = [(guess, found.scored.get(guess.role)) for guess in (*found.guesses, *found.also)]
+    named = [f"{g.column} ({items.measure})" if items else g.column or "(none found)" for g, items in lines]
+    role, column = (max(map(len, words)) for words in ([guess.role for guess, _ in lines], named))
+    for (guess, _), name in zip(lines, named, strict=True):
         alternatives = guess.alternatives
         others = f"; or {listed(alternatives[:ALTERNATIVES], total=len(alternatives))}" if alternatives else ""
-        items = found.scored.get(guess.role)
-        shown = f"{guess.column} ({items.measure})" if items else guess.column or "(none found)"
-        typer.echo(f"{guess.role:<17} {shown:<20} {guess.reason}{others}")
+        typer.echo(f"{guess.role:<{role}}  {name:<{min(column, 40)}}  {guess.reason}{others}")
     if found.covariates:
         typer.echo(f"possible covariates: {', '.join(found.covariates)}")
     if found.doubts:

@@ -22,6 +22,9 @@ CODES = (-1.0, -2.0, -3.0, *(float(sign * code) for code in _POSITIVE for sign i
 GAP = 0.4
 """A code of two digits or more lies at least this share of the other values' range above them, and ten points."""
 
+RARE = 0.05
+"""8 and 9 right behind the answers are codes where they are together at most this share of all values."""
+
 _WORDS = re.compile(
     r"n\.?\s?/?a\.?|k\.\s?a\.?|dk|missings?|unknown|.*\b(missing|refus\w*|declined|unanswered|skipped"
     r"|(don'?t|don’t|do not|does not|doesn'?t) know|not (applicable|answered|asked|available|assessed|administered"
@@ -92,11 +95,13 @@ def suspects(table: Table, numbers: Mapping[str, pl.Series], pools: Sequence[Seq
             continue
         kinds = pl.concat([column.drop_nulls().unique() for column in there.values()]).unique().sort().to_list()
         kinds = [kind for kind in kinds if kind not in told]
-        codes = _outside(kinds, meant, several=len(there) > 2)
-        others = [kind for kind in kinds if kind not in codes]
-        for code in codes:
-            why = f"is far from the other values ({others[0]:g} to {others[-1]:g})"
-            found.append(Suspect(code=code, columns=_counts(there, code), why=why))
+        far = _outside(kinds, meant, several=len(there) > 2)
+        rare = _rare_eights([kind for kind in kinds if kind not in far], list(there.values()), meant)
+        others = [kind for kind in kinds if kind not in (*far, *rare)]
+        for codes, place in ((far, "far from"), (rare, "rare and right above")):
+            for code in codes:
+                why = f"is {place} the other values ({others[0]:g} to {others[-1]:g})"
+                found.append(Suspect(code=code, columns=_counts(there, code), why=why))
     return found
 
 
@@ -155,6 +160,19 @@ def _outside(kinds: Sequence[float], meant: set[float], *, several: bool) -> lis
         if above or below or (code == 9 and answers):
             found.append(code)
     return found
+
+
+def _rare_eights(kinds: Sequence[float], columns: Sequence[pl.Series], meant: set[float]) -> list[float]:
+    """8 and 9 among items where no gap is before them: rare ones, where the highest answer is not."""
+    codes = [kind for kind in kinds if kind in (8.0, 9.0)]
+    answers = [kind for kind in kinds if kind < 8]
+    if len(columns) < 3 or not codes or meant or kinds[-1] > 9 or len(answers) < 3:
+        return []
+    if answers != [float(n) for n in range(int(answers[0]), int(answers[-1]) + 1)]:
+        return []
+    often = [sum(int((column == kind).sum()) for column in columns) for kind in (*codes, answers[-1])]
+    seldom = sum(often[:-1]) <= RARE * sum(column.count() for column in columns)
+    return codes if seldom and 3 * max(often[:-1]) <= often[-1] else []
 
 
 def suspicions(table: Table, pools: Sequence[Sequence[str]]) -> tuple[Finding, ...]:

@@ -130,18 +130,29 @@ def by_column(
         wanted.setdefault(own, []).append(name)
     written: dict[str, tuple[Label, ...]] = {}
     for own, names in wanted.items():
-        pattern = _pattern(names, table.frame.columns)
+        every = table.frame.columns
+        pattern = _pattern(names, every)
         alike: dict[str, list[str]] = {}
         for name in names:
             alike.setdefault("" if pattern else re.sub(r"\d+", "#", name), []).append(name)
         for group in alike.values():
-            pattern = _pattern(group, table.frame.columns)
+            # A pattern may fit bdi_pre as well, where that has none of the codes.
+            touched = [c for c in every if c in group or not _untouched(table, c, own)]
+            pattern = _pattern(group, every) or _pattern(group, touched)
             written.update({pattern: own} if pattern else dict.fromkeys(group, own))
     return written
 
 
+def _untouched(table: Table, name: str, codes: Sequence[Label]) -> bool:
+    """Whether a pattern may fit this column as well, because it has none of the codes."""
+    if name in table.declared or any(isinstance(code, str) for code in codes):
+        return False
+    numbers = _numbers(table.frame[name], {})
+    return numbers is not None and not numbers.is_in([float(code) for code in codes]).any()
+
+
 def _pattern(names: Sequence[str], columns: Sequence[str]) -> str | None:
-    """A pattern with one star that fits these columns and no others."""
+    """A pattern with one star that fits these of the columns and no others."""
     if len(names) < 3:
         return None
     start, end = _shared(names), _shared([name[::-1] for name in names])[::-1]

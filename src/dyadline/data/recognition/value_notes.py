@@ -83,7 +83,7 @@ def note_missing(notes: Notes, evidence: Evidence, used: Collection[str], others
             for suspect in evidence.suspects.get(name, ()) if name in used and _fits(pattern, name) else ():
                 place = suspect.code, suspect.why
                 count[place] = count.get(place, 0) + suspect.columns.get(name, 0)
-        for (code, why), n in count.items():
+        for (code, why), n in ((place, n) for place, n in count.items() if n):
             line = f"{code_text(code)} in {pattern!r} ({counted(n, 'value')}) {why}: taken as missing."
             notes.say("missing", "by_column", line, doubt=True)
         shown = f"{pattern} = {listed([code_text(code) for code in codes])}"
