@@ -54,6 +54,12 @@ def test_the_tables_hold_the_numbers_of_the_fits(result):
     assert result.tables["criteria"]["criterion"].to_list() == [f.criterion for f in result.fits]
 
 
+def test_every_score_has_its_reliability_among_the_tables(result):
+    found = dict(result.tables["score_reliability"].iter_rows())
+    assert set(found) == {"convergence", "early_patient", "early_therapist", "early_discrepancy", "development"}
+    assert all(0.0 < share < 1.0 for share in found.values())
+
+
 def test_predictors_are_centred_over_dyads_not_over_rows(result):
     # At mean predictors, Model 3's intercept is the outcome at the first session of the average dyad. The dyads'
     # means, not the rows', are the reference: the same model by hand.

@@ -121,6 +121,7 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
         "time_shape": time_shapes(models, plan),
         **description(dataset, plan),
         "scores": scoring.scores,
+        "score_reliability": scoring.reliability,
         **(growth_tables(scoring.growth) if scoring.growth else {}),
     }
     trapped = traps(dataset, scoring, models, tables, plan)
