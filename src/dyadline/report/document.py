@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 from dyadline.errors import Finding
 
-Kind = Literal["text", "count", "number", "proportion", "p", "df", "interval", "bounds", "range", "extent", "occasion"]
+Kind = Literal[
+    "text", "count", "number", "proportion", "p", "df", "interval", "bounds", "range", "spread", "extent", "occasion"
+]
 """What a number is, which decides how it is written: see `dyadline.report.numbers.words`. Bounds are the interval of a
-proportion. A range may be read as an
-en dash, an extent has `to`, for columns with negative numbers."""
+proportion, a spread its range. A range may be read as an en dash, an extent has `to`, for columns with negative
+numbers."""
 
 Value = float | int | str | tuple[float, float] | None
 

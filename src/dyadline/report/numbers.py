@@ -111,12 +111,15 @@ def words(cell: Cell) -> str:
     value, kind = cell.value, cell.kind
     if isinstance(value, str):
         return value
-    if kind in ("interval", "bounds", "range", "extent"):
+    if kind in ("interval", "bounds", "range", "spread", "extent"):
         low, high = value if isinstance(value, tuple) else (None, None)
         if kind == "interval":
             return interval(low, high, cell.decimals)
         if kind == "bounds":
             return MISSING if _absent(low) else f"[{proportion(low, cell.decimals)}, {proportion(high, cell.decimals)}]"
+        if kind == "spread":
+            ends = (proportion(low, cell.decimals), proportion(high, cell.decimals))
+            return (" to " if MINUS in "".join(ends) else EN_DASH).join(ends)
         return span(low, high, cell.decimals, dash=kind == "range")
     return _one(value, kind, cell.decimals)
 

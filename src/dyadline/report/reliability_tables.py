@@ -19,7 +19,7 @@ def consistency_table(reliability: pl.DataFrame, *, time: str, totals: Mapping[s
     Parameters
     ----------
     reliability
-        ``role, scale, time, n, alpha, alpha_low, alpha_high, omega`` and more.
+        ``role, measure, scale, time, n, alpha, alpha_low, alpha_high, omega`` and more.
     time
         What an occasion is called in the data.
     totals
@@ -28,6 +28,7 @@ def consistency_table(reliability: pl.DataFrame, *, time: str, totals: Mapping[s
     found = {
         (r["role"], r["time"]): r for r in reliability.iter_rows(named=True) if r["scale"] == totals.get(r["role"])
     }
+    measures = dict(reliability.select("role", "measure").unique().iter_rows())
     roles = [role for role in totals if any(key[0] == role and r["n"] for key, r in found.items())]
     rows = []
     for moment in reliability["time"].unique().sort():
@@ -56,7 +57,9 @@ def consistency_table(reliability: pl.DataFrame, *, time: str, totals: Mapping[s
         caption="Internal consistency of the scales by occasion",
         stub=time,
         columns=columns * len(roles),
-        spanners=tuple(Spanner(label=name(role), words=totals[role], columns=4) for role in roles),
+        spanners=tuple(
+            Spanner(label=name(role), words=f"{measures[role]}, {totals[role]}", columns=4) for role in roles
+        ),
         groups=(RowGroup(rows=tuple(rows)),),
         note=(
             Symbol("n"),
@@ -108,7 +111,7 @@ def subscales_table(reliability: pl.DataFrame, correlations: pl.DataFrame | None
 
 def _range(values: pl.Series) -> Cell | None:
     there = values.drop_nulls()
-    return Cell(value=(there.min(), there.max()), kind="bounds") if len(there) else None  # type: ignore[arg-type]
+    return Cell(value=(there.min(), there.max()), kind="spread") if len(there) else None  # type: ignore[arg-type]
 
 
 def generalisability_table(found: pl.DataFrame) -> Table:

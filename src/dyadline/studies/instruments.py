@@ -26,9 +26,9 @@ def reliability_tables(dataset: Dataset, plan: AnalysisPlan) -> dict[str, pl.Dat
 
     Returns
     -------
-    ``reliability`` (role, scale, time and the columns of `reliability_by_occasion`), ``generalisability`` (role,
-    scale and its columns) and ``scale_correlations`` (role and its columns), each only where there is something in
-    it. Items of the baseline are asked once, so they are left out.
+    ``reliability`` (role, measure, scale, time and the columns of `reliability_by_occasion`), ``generalisability``
+    (role, measure, scale and its columns) and ``scale_correlations`` (role, measure and its columns), each only where
+    there is something in it. Items of the baseline are asked once, so they are left out.
     """
     roles = [role for role in dataset.answers if role != "baseline"]
     # Rows are in order of dyads; numbers are quicker to group by than labels.
@@ -49,16 +49,16 @@ def _of_role(
     main = used.scale_name(section.scale)
     # Where the plan asks for a subscale, the file may have its items only.
     scales = {s: used.items_of(s) for s in used.scales if all(str(i) in answers.columns for i in used.items_of(s))}
-    head, scale = pl.lit(role).alias("role"), pl.lit(main).alias("scale")
+    head, scale = (pl.lit(role).alias("role"), pl.lit(used.name).alias("measure")), pl.lit(main).alias("scale")
     total = answers.select(str(item) for item in used.items_of(main))
     found = {
-        "reliability": reliability_by_occasion(answers, time, scales).select(head, pl.all()),
-        "generalisability": generalisability(total, dyad, time).select(head, scale, pl.all()),
+        "reliability": reliability_by_occasion(answers, time, scales).select(*head, pl.all()),
+        "generalisability": generalisability(total, dyad, time).select(*head, scale, pl.all()),
     }
     parts = [name for name in scales if name != used.total]
     if len(parts) > 1:
         scores = scale_scores(answers, used).select(parts)
-        found["scale_correlations"] = scale_correlations(scores, dyad, time).select(head, pl.all())
+        found["scale_correlations"] = scale_correlations(scores, dyad, time).select(*head, pl.all())
     return found
 
 
