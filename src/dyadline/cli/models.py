@@ -13,7 +13,7 @@ from dyadline.errors import PlanError
 
 def fit_command(
     formula: Annotated[str, typer.Argument(help="For example 'y ~ t * x + (t | dyad)'.", show_default=False)],
-    data: Annotated[Path, typer.Argument(help="Data file: csv, tsv or parquet.", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="Data file: sav, dta, xlsx, csv, tsv or parquet.", show_default=False)],
     method: Annotated[str, typer.Option(help="REML or ML.")] = "REML",
     df: Annotated[str, typer.Option(help="satterthwaite, kenward-roger or normal.")] = "satterthwaite",
     criteria: Annotated[str, typer.Option(help="spss, lme4, nlme or sas.")] = "spss",
