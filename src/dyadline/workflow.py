@@ -54,6 +54,8 @@ def load(plan: AnalysisPlan, frame: object | None = None, *, analysed: bool = Tr
     DataError
         What is wrong with the data, where, and what to do.
     """
+    if not isinstance(plan, AnalysisPlan):
+        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
     table = _read(plan) if frame is None else Table(frame=polars_frame(frame))
     if plan.dyads is not None:
         dyads = read_table(plan.folder / plan.dyads.file, sheet=plan.dyads.sheet)
@@ -109,9 +111,11 @@ def run(plan: AnalysisPlan, frame: object | None = None) -> AnalysisResult:
     DyadlineError
         What is wrong, where, and what to do.
     """
-    if not isinstance(plan, AnalysisPlan):
-        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
-    dataset = load(plan, frame)
+    return analyse(load(plan, frame), plan)
+
+
+def analyse(dataset: Dataset, plan: AnalysisPlan) -> AnalysisResult:
+    """Score, fit, tabulate and look for traps in a plan's data set; errors as in `run`."""
     scoring = score(dataset, plan)
     models = fit_models(dataset, scoring, plan)
     completed = completed_models(dataset, scoring, models, plan)
@@ -157,8 +161,6 @@ def describe(plan: AnalysisPlan, frame: object | None = None) -> Mapping[str, pl
     PlanError, DataError
         What is wrong, where, and what to do.
     """
-    if not isinstance(plan, AnalysisPlan):
-        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
     return description(load(plan, frame, analysed=False), plan)
 
 
@@ -183,8 +185,6 @@ def convergence(frame: object, plan: AnalysisPlan) -> Any:
     PlanError, DataError
         What is wrong, where, and what to do.
     """
-    if not isinstance(plan, AnalysisPlan):
-        raise PlanError(f"A plan is needed, not {type(plan).__name__}", way_out="Read it: read_plan('study.toml')")
     return as_kind(score(load(plan, polars_frame(frame)), plan, simulations=False).scores, frame_kind(frame))
 
 

@@ -264,9 +264,9 @@ def test_text_in_several_columns_is_found_at_once(clinic: pl.DataFrame) -> None:
     assert str(said) == (
         "sessions.csv has 2 mistakes:\n"
         "  The column 'p' (patient rating) needs numbers and has text: 'x' in row 2. "
-        'If they stand for missing values, write under [missing]: codes = ["x"].\n'
+        'Correct them; or, if they stand for missing values, write under [missing]: codes = ["x"].\n'
         "  The column 'bdi' (outcome) needs numbers and has text: 'y' in row 3 and 'y' in row 4. "
-        'If they stand for missing values, write under [missing]: codes = ["y"].'
+        'Correct them; or, if they stand for missing values, write under [missing]: codes = ["y"].'
     )
     assert str(pickle.loads(pickle.dumps(said))) == str(said)
 

@@ -58,7 +58,9 @@ def test_text_in_a_number_column_names_rows_and_values(study: pl.DataFrame, plan
 def test_a_few_words_among_the_numbers_may_be_declared_missing(study: pl.DataFrame, plan_of: PlanOf) -> None:
     words = study.with_columns(wai_p=pl.Series(["5", "n.a.", "3", '"-"', None, "n.a.", "4"]))
     said = sentence(words, plan_of())
-    assert said.endswith('If they stand for missing values, write under [missing]: codes = ["n.a.", "\\"-\\""].')
+    assert said.endswith(
+        'Correct them; or, if they stand for missing values, write under [missing]: codes = ["n.a.", "\\"-\\""].'
+    )
     units = study.with_columns(wai_p=pl.Series(["5", "4 pts", "3", "-", None, "3 pts", "4"]))
     assert sentence(units, plan_of()).endswith("Correct the values, and leave the field empty where one is missing.")
 

@@ -213,21 +213,22 @@ def run(
 ) -> None:
     """Carry out a plan: scores, models, tables, report."""
     from dyadline.plan.document import plan_text, read_plan
-    from dyadline.workflow import run as carry_out
-    from dyadline.workflow import write_whole
+    from dyadline.workflow import analyse, load, write_whole
 
     asked = read_plan(plan)
     target = out or plan.with_name(f"{plan.stem}-results")
     check_free(target, force=force)
-    with progress("Reading, scoring and fitting"):
-        result = carry_out(asked)
-    noticed = result.dataset.findings
+    with progress("Reading"):
+        dataset = load(asked)
+    noticed = dataset.findings
     if strict and any(finding.level == "warning" for finding in noticed):
         if json:
             print_json({"title": asked.title, "findings": [finding_row(f) for f in noticed]})
         else:
             echo_findings(noticed)
         check_strict(noticed)
+    with progress("Scoring and fitting"):
+        result = analyse(dataset, asked)
     claim_folder(target, force=force)
     write_whole(target / "plan.toml", plan_text(asked).encode())
     write_results(result, target)

@@ -167,7 +167,9 @@ def _text_among_numbers(text: pl.Series, wrong: pl.Series, column: str, role: st
     elif role_words(role) == "covariate":
         advice = "Code it as numbers first, such as 0 and 1"
     elif codes := _codes(text.filter(named)):
-        advice = f"If they stand for missing values, write under [missing]: codes = [{', '.join(codes)}]"
+        advice = (
+            f"Correct them; or, if they stand for missing values, write under [missing]: codes = [{', '.join(codes)}]"
+        )
     else:
         advice = "Correct the values, and leave the field empty where one is missing"
     return _error(
