@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -27,6 +27,7 @@ from dyadline.measures.scoring import score_measures
 from dyadline.plan.analysis import AnalysisPlan
 from dyadline.plan.columns import is_open, open_column
 from dyadline.plan.document import make_plan
+from dyadline.plan.report import FORMATS, Format
 from dyadline.result import AnalysisResult
 from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
@@ -35,6 +36,9 @@ from dyadline.studies.description import description
 from dyadline.studies.instruments import answer_findings, instruments
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
 from dyadline.studies.traps import traps
+
+if TYPE_CHECKING:
+    from dyadline.report.document import Document
 
 
 def load(plan: AnalysisPlan, frame: object | None = None, *, analysed: bool = True) -> Dataset:
@@ -224,27 +228,81 @@ def first_plan(recognised: Recognised, file: str, dyads_file: str | None = None)
     )
 
 
-def write_report(result: AnalysisResult, path: str | Path) -> Path:
-    """Write the report of a result as one self-contained HTML file.
+SUFFIXES: Mapping[str, Format] = {f".{form}": form for form in FORMATS} | {".htm": "html"}
 
-    The file is written under a temporary name and then renamed: a report is whole or not there.
+
+def write_report(result: AnalysisResult, path: str | Path, *, individual: bool = False) -> Path:
+    """Write the report of a result in the format of the file's suffix.
+
+    Each file is written under a temporary name and then renamed: a report is whole or not there.
+
+    Parameters
+    ----------
+    result
+        What `run` computed.
+    path
+        ``.html``, ``.docx`` and ``.pdf`` are one file; ``.tex`` and ``.md`` come with a folder of figures.
+    individual
+        Whether figures may show single dyads, under pseudonyms; without, a report gives no patient away.
 
     Raises
     ------
     PlanError
-        For a suffix other than ``.html``, or a folder that does not exist.
+        For another suffix, or a folder that does not exist.
     """
     from dyadline.report.compose import compose
-    from dyadline.report.html import write_html
 
     if not isinstance(result, AnalysisResult):
         raise PlanError(f"A result is needed, not {type(result).__name__}", way_out="Make it first: run(plan)")
     path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise PlanError(f"Reports are written as .html, not as {path.suffix or 'a name without suffix'!r}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise PlanError(
+            f"Reports are written as {', '.join(SUFFIXES)}, not as {path.suffix or 'a name without suffix'!r}"
+        )
     if not path.parent.is_dir():
         raise PlanError(f"The folder of {path.name!r} does not exist", way_out="Make it first")
-    return write_whole(path, write_html(compose(result)).encode())
+    return write_document(compose(result, individual=individual), path)
+
+
+def write_reports(
+    result: AnalysisResult, folder: Path, formats: Sequence[Format], *, figures: bool = False, individual: bool = False
+) -> None:
+    """Write ``report.FORMAT`` for each format, each of its tables as CSV, and if asked for its figures as files.
+
+    Parameters
+    ----------
+    result
+        What `run` computed.
+    folder
+        An existing folder; tables go to ``report-tables``, figures to ``figures``.
+    formats, figures, individual
+        Which files, and as for `write_report`.
+
+    Raises
+    ------
+    PlanError
+        As for `write_whole`.
+    """
+    from dyadline.report.compose import compose
+    from dyadline.report.formats import render_figures, render_tables
+
+    document = compose(result, individual=individual)
+    for form in formats:
+        write_document(document, folder / f"report.{form}")
+    for name, content in render_tables(document).items():
+        write_whole(make_folder(folder / "report-tables") / name, content)
+    for name, content in (render_figures(document) if figures else {}).items():
+        write_whole(make_folder(folder / "figures") / name, content)
+
+
+def write_document(document: Document, path: Path) -> Path:
+    """Write a document in the format of the file's suffix; errors as in `write_whole`."""
+    from dyadline.report.formats import render
+
+    first, *others = render(document, SUFFIXES[path.suffix.lower()], stem=path.stem).items()
+    for name, content in others:
+        write_whole(make_folder((path.parent / name).parent) / Path(name).name, content)
+    return write_whole(path, first[1])
 
 
 def write_whole(path: Path, content: bytes) -> Path:

@@ -261,7 +261,7 @@ def result() -> Any:
 @pytest.fixture(scope="session")
 def page(result: Any) -> str:
     from dyadline.report.compose import compose
-    from dyadline.report.html import write_html
+    from dyadline.report.writers.html import write_html
 
     return write_html(compose(result))
 

@@ -9,15 +9,16 @@ import pytest
 
 import dyadline as dl
 from dyadline.data.dataset import make_dataset
-from dyadline.report import attrition_tables, description_tables
 from dyadline.report.compose import compose
 from dyadline.report.description import compose_description
-from dyadline.report.description_figures import retention_curve
 from dyadline.report.document import Figure, Paragraph
-from dyadline.report.html import write_html
+from dyadline.report.figures.retention import retention_curve
 from dyadline.report.labels import source
 from dyadline.report.numbers import words
-from dyadline.report.text import render_tables
+from dyadline.report.tables import attrition as attrition_tables
+from dyadline.report.tables import description as description_tables
+from dyadline.report.writers.html import write_html
+from dyadline.report.writers.text import render_tables
 from dyadline.studies.description import description
 from dyadline.studies.twins import twin_data, twin_plan
 from oracles import answers

@@ -5,8 +5,8 @@ import pytest
 from dyadline.plan.formula import parse_formula
 from dyadline.plan.recipes import outcome_model
 from dyadline.report.document import Equation
-from dyadline.report.equations import escape_latex, model_equations
-from dyadline.report.html import mathml
+from dyadline.report.prose.equations import escape_latex, model_equations
+from dyadline.report.writers.mathml import mathml
 
 LEVEL_1 = r"\text{Outcome}_{ij} = b_{0j} + b_{1j}\,\text{Time}_{ij} + r_{ij}"
 RANDOM = (

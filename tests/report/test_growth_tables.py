@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from dyadline.report.compose import compose
-from dyadline.report.growth_tables import growth_fixed_table, growth_random_table
-from dyadline.report.html import write_html
 from dyadline.report.numbers import words
+from dyadline.report.tables.growth import growth_fixed_table, growth_random_table
+from dyadline.report.writers.html import write_html
 
 NAMES = ("patient", "therapist", "patient:t", "therapist:t")
 SD = (1.2, 0.8, 0.1, 0.05)

@@ -9,8 +9,8 @@ import pytest
 from dyadline.errors import Finding
 from dyadline.report.compose import compose
 from dyadline.report.document import Figure
-from dyadline.report.html import write_html
 from dyadline.report.numbers import count, decimals_for, freedom, interval, number, occasion, p_value
+from dyadline.report.writers.html import write_html
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

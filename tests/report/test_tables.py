@@ -3,10 +3,10 @@
 import pytest
 
 from dyadline.report.document import Cell, Column, Row, RowGroup, Spanner, Table
-from dyadline.report.model_tables import collinearity_table, criteria_table, model_table, time_shape_table
 from dyadline.report.numbers import words
-from dyadline.report.study_tables import descriptives_table, flow_table, scores_table
-from dyadline.report.text import fit_tables, main_table, render_text
+from dyadline.report.tables.models import collinearity_table, criteria_table, model_table, time_shape_table
+from dyadline.report.tables.study import descriptives_table, flow_table, scores_table
+from dyadline.report.writers.text import fit_tables, main_table, render_text
 
 
 @pytest.fixture(scope="module")

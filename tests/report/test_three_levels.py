@@ -9,12 +9,13 @@ from dyadline.plan.formula import parse_formula
 from dyadline.plan.recipes import outcome_model
 from dyadline.report.compose import compose
 from dyadline.report.document import Paragraph
-from dyadline.report.equations import model_equations
-from dyadline.report.html import mathml, write_html
-from dyadline.report.model_tables import level_table, model_table
-from dyadline.report.narrative import levels_words
 from dyadline.report.numbers import words
-from dyadline.report.text import fit_tables, render_text
+from dyadline.report.prose.equations import model_equations
+from dyadline.report.prose.narrative import levels_words
+from dyadline.report.tables.models import level_table, model_table
+from dyadline.report.writers.html import write_html
+from dyadline.report.writers.mathml import mathml
+from dyadline.report.writers.text import fit_tables, render_text
 from dyadline.studies.levels import SCHEMA
 
 TEST = {
@@ -89,10 +90,10 @@ def test_words_say_what_was_decided_and_why():
     assert fallen.startswith(
         "All models have two levels: sessions in dyads. The variance is zero. Three levels were tried"
     )
-    assert "p\u00a0> .999" in fallen
+    assert "p\u00a0>\u00a0.999" in fallen
     doubtful = said(levels_words(level_rows({"doubt": "approximate: a"}, {**SLOPE, "doubt": "approximate: b"})).parts)
     assert "(test correct on the boundary; approximate: a)" in doubtful
-    assert doubtful.endswith("p\u00a0< .001 (approximate: b).")
+    assert doubtful.endswith("p\u00a0<\u00a0.001 (approximate: b).")
     none = dict.fromkeys(("statistic", "p_value", "icc", "n_dyads", "n_therapists"))
     assert said(levels_words(level_rows({**none, "levels_used": 2, "reason": "Not so."})).parts).endswith(
         "dyads. Not so."

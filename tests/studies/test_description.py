@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import dyadline as dl
 from dyadline.data.dataset import Dataset, make_dataset
 from dyadline.report.description import compose_description
-from dyadline.report.text import render_tables
+from dyadline.report.writers.text import render_tables
 from dyadline.studies.description import description
 from dyadline.studies.dropout import dropout, logistic
 from dyadline.studies.similarity import intraclass_correlations

@@ -18,11 +18,22 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.text import Text
 
+    from dyadline.plan.analysis import AnalysisPlan
+    from dyadline.plan.report import Format
     from dyadline.result import AnalysisResult
 
 Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse data with warnings: exit status 3, nothing written.")]
+Formats = Annotated[
+    str | None,
+    typer.Option("--format", help="Of the report: html,docx,pdf,tex,md or all; else as in the plan."),
+]
+Figures = Annotated[bool, typer.Option("--figures", help="Write each figure as SVG, PDF and PNG, with its data.")]
+Individual = Annotated[
+    bool,
+    typer.Option("--individual", help="Show single dyads in figures, under pseudonyms."),
+]
 PlanFile = Annotated[Path, typer.Argument(help="The plan, a TOML file.", metavar="PLAN", show_default=False)]
 
 
@@ -136,13 +147,38 @@ def claim_folder(folder: Path, *, force: bool) -> None:
     make_folder(folder)
 
 
-def write_results(result: AnalysisResult, folder: Path) -> None:
-    """Report and tables."""
-    from dyadline.workflow import write_report
+def formats_asked(formats: str | None, plan: AnalysisPlan) -> tuple[Format, ...]:
+    """The report's formats: those of the command line, else those of the plan.
+
+    Raises
+    ------
+    PlanError
+        For a name that is no format.
+    """
+    from dyadline.errors import did_you_mean
+    from dyadline.plan.report import FORMATS
+
+    if formats is None:
+        return plan.report.formats
+    names = [name.strip().lower() for name in formats.split(",") if name.strip()]
+    if names == ["all"]:
+        return FORMATS
+    for name in names or [formats]:
+        if name not in FORMATS:
+            near = did_you_mean(name, FORMATS)
+            raise PlanError(f"{name!r} is no format of a report", where="--format", way_out=near)
+    return tuple(form for form in FORMATS if form in names)
+
+
+def write_results(
+    result: AnalysisResult, folder: Path, formats: Sequence[Format], *, figures: bool, individual: bool
+) -> None:
+    """Report in each format, tables, and if asked for each figure as a file."""
+    from dyadline.workflow import write_reports
 
     write_tables(result.tables, folder)
     with progress("Writing the report"):
-        write_report(result, folder / "report.html")
+        write_reports(result, folder, formats, figures=figures, individual=individual)
 
 
 def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
@@ -154,13 +190,14 @@ def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
         write_whole(folder / "tables" / f"{name}.csv", table.write_csv().encode())
 
 
-def answer(result: AnalysisResult, folder: Path, *, json: bool) -> None:
+def answer(result: AnalysisResult, folder: Path, formats: Sequence[Format], *, json: bool) -> None:
     if json:
         tables = {name: table.to_dicts() for name, table in result.tables.items()}
         print_json({"title": result.plan.title, **tables, "findings": [finding_row(f) for f in result.findings]})
         return
-    from dyadline.report.text import main_table
+    from dyadline.report.writers.text import main_table
 
     console(lambda width: main_table(result, width=width))
     echo_findings(result.findings, notes=False)
-    typer.echo(f"\nReport: {folder / 'report.html'}\nTables: {folder / 'tables'}")
+    reports = ", ".join(str(folder / f"report.{form}") for form in formats)
+    typer.echo(f"\nReport: {reports}\nTables: {folder / 'tables'}")

@@ -61,7 +61,7 @@ def fit_command(
         notes = [finding_row(note) for note in findings]
         print_json({**facts, **{name: table.to_dicts() for name, table in tables.items()}, "findings": notes})
     else:
-        from dyadline.report.text import fit_tables
+        from dyadline.report.writers.text import fit_tables
 
         console(lambda width: fit_tables(facts, tables, width=width))
         echo_findings(findings)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dyadline.cli.console import (
+    Figures,
     Force,
+    Formats,
+    Individual,
     Json,
     PlanFile,
     Strict,
@@ -22,6 +25,7 @@ from dyadline.cli.console import (
     echo_findings,
     finding_row,
     folded,
+    formats_asked,
     print_json,
     progress,
     write_results,
@@ -48,6 +52,9 @@ def demo(
     study: Annotated[str, typer.Argument(help="study1 or study2")] = "study1",
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dyadline-demo"),
     force: Force = False,
+    formats: Formats = None,
+    figures: Figures = False,
+    individual: Individual = False,
     json: Json = False,
 ) -> None:
     """Run a bundled synthetic study, from data to report."""
@@ -55,14 +62,15 @@ def demo(
     from dyadline.studies.twins import twin_file, twin_plan
     from dyadline.workflow import run, write_whole
 
-    data = twin_file(study, ".csv").read_bytes()
+    data, plan = twin_file(study, ".csv").read_bytes(), twin_plan(study)
+    written = formats_asked(formats, plan)
     claim_folder(out, force=force)
     write_whole(out / f"{study}.csv", data)
-    write_whole(out / f"{study}.toml", plan_text(twin_plan(study)).encode())
+    write_whole(out / f"{study}.toml", plan_text(plan).encode())
     with progress("Reading, scoring and fitting"):
         result = run(read_plan(out / f"{study}.toml"))
-    write_results(result, out)
-    answer(result, out, json=json)
+    write_results(result, out, written, figures=figures, individual=individual)
+    answer(result, out, written, json=json)
 
 
 def new(
@@ -185,7 +193,7 @@ def describe(
         tables = description(dataset, asked)
         document = compose_description(dataset, asked, tables)
     if out:
-        from dyadline.report.html import write_html
+        from dyadline.report.writers.html import write_html
 
         claim_folder(out, force=force)
         write_tables(tables, out)
@@ -198,7 +206,7 @@ def describe(
         echo_findings(dataset.findings, notes=False)
         typer.echo(f"\nDescription: {out / 'description.html'}\nTables: {out / 'tables'}")
         return
-    from dyadline.report.text import render_tables
+    from dyadline.report.writers.text import render_tables
 
     console(lambda width: render_tables(document, width=width))
     echo_findings(dataset.findings)
@@ -209,6 +217,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder to write into; PLAN-results by default.")] = None,
     force: Force = False,
     strict: Strict = False,
+    formats: Formats = None,
+    figures: Figures = False,
+    individual: Individual = False,
     json: Json = False,
 ) -> None:
     """Carry out a plan: scores, models, tables, report."""
@@ -216,7 +227,7 @@ def run(
     from dyadline.workflow import analyse, load, write_whole
 
     asked = read_plan(plan)
-    target = out or plan.with_name(f"{plan.stem}-results")
+    target, written = out or plan.with_name(f"{plan.stem}-results"), formats_asked(formats, asked)
     check_free(target, force=force)
     with progress("Reading"):
         dataset = load(asked)
@@ -231,5 +242,5 @@ def run(
         result = analyse(dataset, asked)
     claim_folder(target, force=force)
     write_whole(target / "plan.toml", plan_text(asked).encode())
-    write_results(result, target)
-    answer(result, target, json=json)
+    write_results(result, target, written, figures=figures, individual=individual)
+    answer(result, target, written, json=json)

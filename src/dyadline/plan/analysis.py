@@ -24,6 +24,7 @@ from dyadline.plan.columns import (
     TimeSection,
     whole,
 )
+from dyadline.plan.report import ReportSection
 
 Growth = Literal["multilevel", "ols", "dyadic", "observed"]
 Discrepancy = Literal["absolute", "signed", "squared"]
@@ -154,6 +155,8 @@ class AnalysisPlan(Section):
     """Which outcome models are fitted, and how."""
     checks: ChecksSection = ChecksSection()
     """What the data are checked against, where the file has it."""
+    report: ReportSection = ReportSection()
+    """What the report looks like."""
 
     @field_validator("raters")
     @classmethod

@@ -20,6 +20,8 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"\s*\[\[?\s*({_DOTTED})\s*\]")
 _ASSIGNMENT = re.compile(rf"\s*({_DOTTED})\s*=")
+_RARE = ("missing", "checks", "report")
+"""Sections that few plans need."""
 WIDTH = 120
 """Of the lines of comments."""
 _STRING = re.compile(r'''"""|\'\'\'|"(?:[^"\\]|\\.)*"|'[^']*'|\#''')
@@ -206,9 +208,10 @@ def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
             yield _line(name, value, "" if name in ("version", "title") else field.description or "")
             continue
         yield ""
-        # What few plans need stands there as a comment, unless there is something to say about it.
+        # These stand there as a comment, unless there is something to say about it.
         said = any(place[0] == name for place in comments)
-        off = "# " if value is None or (name in ("missing", "checks") and value == field.default and not said) else ""
+        needless = name in _RARE and value == field.default and not said
+        off = "# " if value is None or needless else ""
         yield f"{off}[{name}]"
         for key, inner in section.model_fields.items():
             held = getattr(value, key, None)

@@ -12,7 +12,7 @@ def count_cell(value: int | None) -> Cell | None:
 
 def percent_cell(share: float | None) -> Cell | None:
     """A share in per cent."""
-    return None if share is None else Cell(value=100.0 * share, decimals=1)
+    return None if share is None else Cell(value=100.0 * share, kind="percent", decimals=1)
 
 
 def number_cell(value: float | None, decimals: int = 2) -> Cell | None:

@@ -12,15 +12,7 @@ import polars as pl
 from dyadline.errors import Finding
 from dyadline.plan.document import plan_text
 from dyadline.plan.scores import Operationalisation, describe_operationalisation
-from dyadline.report import (
-    description,
-    figures,
-    growth_tables,
-    imputation_tables,
-    model_tables,
-    narrative,
-    study_tables,
-)
+from dyadline.report import description
 from dyadline.report.document import (
     Block,
     Cell,
@@ -33,9 +25,16 @@ from dyadline.report.document import (
     Section,
     Source,
 )
-from dyadline.report.equations import model_equations
+from dyadline.report.figures import dyads as figures
 from dyadline.report.labels import CONVENTIONS, heading, model_words, name, source
 from dyadline.report.numbers import count, occasion
+from dyadline.report.prose import narrative
+from dyadline.report.prose.equations import model_equations
+from dyadline.report.rounding import rounded
+from dyadline.report.tables import growth as growth_tables
+from dyadline.report.tables import imputation as imputation_tables
+from dyadline.report.tables import models as model_tables
+from dyadline.report.tables import study as study_tables
 
 if TYPE_CHECKING:
     from dyadline.result import AnalysisResult
@@ -47,18 +46,21 @@ _LEVELS_ASKED = {
 SYNTHETIC = "synthetic-data"
 
 
-def compose(result: AnalysisResult) -> Document:
+def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
     """Lay out the report of an analysis.
 
     Parameters
     ----------
     result
         What `run` computed. Tables that are absent are left out with what belongs to them.
+    individual
+        Whether figures may hold the values of single dyads, under pseudonyms; otherwise all are aggregated, so that
+        a report that is passed on gives no patient away.
 
     Returns
     -------
     Document
-        For `write_html`; the same result always gives the same document.
+        For `render`; the same result always gives the same document.
     """
     asked = describe_operationalisation(result.plan.convergence)
     tables, time = result.tables, heading(result.plan.columns.time)
@@ -79,13 +81,14 @@ def compose(result: AnalysisResult) -> Document:
     )
     sections = [Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers]
     summary = narrative.main_result(tables["fixed_effects"]) if "fixed_effects" in tables else ()
-    return Document(
+    document = Document(
         title=result.plan.title or "Alliance convergence and outcome",
         subtitle=_subtitle(result),
         banner=_banner(result),
         summary=(*summary, *_warned(result.findings)),
         sections=tuple(s for s in sections if s.blocks),
     )
+    return rounded(document, result.plan.report.decimals)
 
 
 def _subtitle(result: AnalysisResult) -> str:

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dyadline.data.roles import OCCASION
-from dyadline.report import (
-    attrition_tables,
-    description_figures,
-    description_tables,
-    figures,
-    reliability_tables,
-    study_tables,
-)
 from dyadline.report.document import Block, Cell, Document, FindingList, Paragraph, Section, Table
+from dyadline.report.figures import dyads as figures
+from dyadline.report.figures import retention as description_figures
 from dyadline.report.labels import heading, source
 from dyadline.report.numbers import count
+from dyadline.report.tables import attrition as attrition_tables
+from dyadline.report.tables import description as description_tables
+from dyadline.report.tables import reliability as reliability_tables
+from dyadline.report.tables import study as study_tables
 
 if TYPE_CHECKING:
     from dyadline.data.dataset import Dataset

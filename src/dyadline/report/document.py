@@ -5,18 +5,37 @@ Cells hold numbers, not strings, so that every writer rounds them alike and last
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from dyadline.errors import Finding
 
 Kind = Literal[
-    "text", "count", "number", "proportion", "p", "df", "interval", "bounds", "range", "spread", "extent", "occasion"
+    "text",
+    "count",
+    "occasion",
+    "number",
+    "estimate",
+    "interval",
+    "statistic",
+    "criterion",
+    "percent",
+    "proportion",
+    "bounds",
+    "spread",
+    "p",
+    "p_relation",
+    "df",
+    "range",
+    "extent",
 ]
-"""What a number is, which decides how it is written: see `dyadline.report.numbers.words`. Bounds are the interval of a
-proportion, a spread its range. A range may be read as an en dash, an extent has `to`, for columns with negative
-numbers."""
+"""What a number is, which decides how it is written: see `dyadline.report.numbers.words`.
+
+An estimate (a coefficient, its standard error, a variance) has an interval; bounds are the interval of a proportion, a
+spread its range. A p_relation is a p value with its sign, for sentences. A range may be read as an en dash, an
+extent has `to`, for columns with negative numbers. Everything else with decimals is a number.
+"""
 
 Value = float | int | str | tuple[float, float] | None
 
@@ -32,14 +51,14 @@ class Cell:
     kind
         What it is.
     decimals
-        Decimals, for the kinds that leave a choice.
+        Decimals, for the kinds that leave a choice; the kind's own where it is ``None``.
     strong
         Set in bold, such as an effect with p < .05.
     """
 
     value: Value
     kind: Kind = "number"
-    decimals: int = 2
+    decimals: int | None = None
     strong: bool = False
 
 
@@ -50,7 +69,17 @@ class Symbol:
     letters: str
 
 
-Part = str | Cell | Symbol
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Something in the same document: ``Reference("table-models")`` is printed as `Document.labels` has it, Table 3.
+
+    The anchor is ``section-``, ``table-`` or ``figure-`` and its key.
+    """
+
+    anchor: str
+
+
+Part = str | Cell | Symbol | Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,12 +222,15 @@ class Figure:
         The same for who cannot see it.
     spec
         Vega-Lite, version 5; not to be changed.
+    individual
+        Whether it has values of single dyads, under pseudonyms (field ``dyad``): drawn only when asked for.
     """
 
     key: str
     caption: str
     alt: str
     spec: Mapping[str, Any]
+    individual: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +299,11 @@ class Document:
         Content.
     language
         BCP 47 tag.
+
+    Raises
+    ------
+    ValueError
+        If two of its sections, tables and figures have the same key.
     """
 
     title: str
@@ -276,10 +313,34 @@ class Document:
     summary: tuple[Paragraph, ...] = ()
     language: str = "en"
 
+    def __post_init__(self) -> None:
+        anchors = [anchor for anchor, _ in self._anchors()]
+        if len(set(anchors)) < len(anchors):
+            twice = sorted({anchor for anchor in anchors if anchors.count(anchor) > 1})
+            raise ValueError(f"two parts of the document have the same key: {', '.join(twice)}")
+
     def tables(self) -> Iterator[Table]:
         """All tables in order."""
         for section in self.sections:
             yield from (block for block in section.blocks if isinstance(block, Table))
+
+    def figures(self) -> Iterator[Figure]:
+        """All figures in order."""
+        for section in self.sections:
+            yield from (block for block in section.blocks if isinstance(block, Figure))
+
+    def labels(self) -> dict[str, str]:
+        """What sections, tables and figures are called in the text: ``table-models`` -> ``Table 3``."""
+        return dict(self._anchors())
+
+    def _anchors(self) -> Iterator[tuple[str, str]]:
+        parts: tuple[tuple[str, Iterable[Section | Table | Figure]], ...] = (
+            ("section", self.sections),
+            ("table", self.tables()),
+            ("figure", self.figures()),
+        )
+        for kind, ones in parts:
+            yield from ((f"{kind}-{one.key}", f"{kind.capitalize()} {n}") for n, one in enumerate(ones, start=1))
 
     def table(self, key: str) -> Table:
         """The table of that name.

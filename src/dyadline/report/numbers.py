@@ -46,21 +46,34 @@ def proportion(value: float | None, decimals: int = 2) -> str:
     return text.replace("0.", ".", 1) if text.lstrip(MINUS).startswith("0.") else text
 
 
-def p_value(value: float | None) -> str:
+def p_value(value: float | None, decimals: int = 3) -> str:
     """``.032``, ``< .001``; never exactly 0 or 1."""
     if value is None or _absent(value):
         return MISSING
-    if value < 0.001:
-        return "< .001"
-    return "> .999" if value >= 0.9995 else proportion(value, 3)
+    least = 10.0**-decimals
+    if value < least:
+        return f"< {proportion(least, decimals)}"
+    return f"> {proportion(1.0 - least, decimals)}" if value >= 1.0 - least / 2.0 else proportion(value, decimals)
 
 
-def freedom(value: float | None) -> str:
-    """Degrees of freedom: ``91.4``, whole where exact or at least 100, ``∞`` for the normal distribution."""
+def p_relation(value: float | None, decimals: int = 3) -> str:
+    """``= .032``, ``< .001``, for sentences; a line never ends after the sign."""
+    said = p_value(value, decimals)
+    return said.replace(" ", "\u00a0") if said[0] in "<>" else f"=\u00a0{said}"
+
+
+def freedom(value: float | None, decimals: int | None = None) -> str:
+    """Degrees of freedom: ``91.4``, whole where exact, ``∞`` for the normal distribution.
+
+    Unless decimals are asked for there is one below 100, and none above.
+    """
     if value is None or _absent(value) or math.isinf(value):
         return number(value)
-    whole = abs(value) >= 100 or abs(value - round(value)) < 1e-6
-    return number(round(value) if whole else value, 0 if whole or abs(round(value, 1)) >= 100 else 1)
+    if abs(value - round(value)) < 1e-6:
+        return number(round(value), 0)
+    if decimals is None:
+        decimals = 0 if abs(round(value, 1)) >= 100 else 1
+    return number(value, decimals)
 
 
 def interval(low: float | None, high: float | None, decimals: int = 2) -> str:
@@ -109,30 +122,34 @@ def decimals_of_spread(*sds: float | None) -> int:
 def words(cell: Cell) -> str:
     """A cell as it is printed."""
     value, kind = cell.value, cell.kind
+    decimals = 2 if cell.decimals is None else cell.decimals
     if isinstance(value, str):
         return value
     if kind in ("interval", "bounds", "range", "spread", "extent"):
         low, high = value if isinstance(value, tuple) else (None, None)
         if kind == "interval":
-            return interval(low, high, cell.decimals)
+            return interval(low, high, decimals)
         if kind == "bounds":
-            return MISSING if _absent(low) else f"[{proportion(low, cell.decimals)}, {proportion(high, cell.decimals)}]"
+            return MISSING if _absent(low) else f"[{proportion(low, decimals)}, {proportion(high, decimals)}]"
         if kind == "spread":
-            ends = (proportion(low, cell.decimals), proportion(high, cell.decimals))
+            ends = (proportion(low, decimals), proportion(high, decimals))
             return (" to " if MINUS in "".join(ends) else EN_DASH).join(ends)
-        return span(low, high, cell.decimals, dash=kind == "range")
+        return span(low, high, decimals, dash=kind == "range")
     return _one(value, kind, cell.decimals)
 
 
-def _one(value: Value, kind: str, decimals: int) -> str:
+def _one(value: Value, kind: str, decimals: int | None) -> str:
     if isinstance(value, tuple | str):
         raise TypeError(f"{value!r} is not one number, as the kind {kind!r} wants it")
     if kind == "p":
-        return p_value(value)
+        return p_value(value, 3 if decimals is None else decimals)
+    if kind == "p_relation":
+        return p_relation(value, 3 if decimals is None else decimals)
     if kind == "df":
-        return freedom(value)
+        return freedom(value, decimals)
     if kind == "count":
         return count(value)
     if kind == "occasion":
         return occasion(value)
+    decimals = 2 if decimals is None else decimals
     return proportion(value, decimals) if kind == "proportion" else number(value, decimals)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from dyadline.report.axes import GREY, INK, Spec, chart, time_axis
 from dyadline.report.document import Figure
+from dyadline.report.figures.axes import GREY, INK, Spec, chart, time_axis
 from dyadline.report.numbers import number
 
 STILL_THERE, OBSERVED = "Still there", "Observed"

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dyadline.report.axes import (
+from dyadline.report.document import Figure
+from dyadline.report.figures.axes import (
     GREY,
     INK,
     PATIENT,
@@ -23,7 +24,6 @@ from dyadline.report.axes import (
     time_axis,
     value_axis,
 )
-from dyadline.report.document import Figure
 from dyadline.report.numbers import number, p_value, proportion
 
 MOST_LINES = 200

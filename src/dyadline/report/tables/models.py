@@ -90,8 +90,8 @@ def _estimate(record: Record, decimals: int) -> list[Cell | None]:
     strong = p is not None and p < ALPHA
     low, high = record["conf_low"], record["conf_high"]
     return [
-        Cell(value=record["estimate"], decimals=decimals, strong=strong),
-        Cell(value=record["std_error"], decimals=decimals),
+        Cell(value=record["estimate"], kind="estimate", decimals=decimals, strong=strong),
+        Cell(value=record["std_error"], kind="estimate", decimals=decimals),
         Cell(value=record["df"], kind="df") if "df" in record else None,
         Cell(value=p, kind="p", strong=strong),
         Cell(value=None if low is None else (low, high), kind="interval", decimals=decimals),
@@ -171,8 +171,8 @@ def _fit_rows(criteria: pl.DataFrame, models: list[Any]) -> list[Row]:
     minus_two = "REML criterion" if first["method"] == "REML" else "−2 log-likelihood"
     convention = CONVENTIONS.get(first["convention"], first["convention"])
     make: list[tuple[str, Callable[[Record], Cell]]] = [
-        (minus_two, lambda r: Cell(value=r["criterion"], decimals=1)),
-        (f"AIC ({convention} convention)", lambda r: Cell(value=r["aic"], decimals=1)),
+        (minus_two, lambda r: Cell(value=r["criterion"], kind="criterion", decimals=1)),
+        (f"AIC ({convention} convention)", lambda r: Cell(value=r["aic"], kind="criterion", decimals=1)),
         ("Outcome values", lambda r: Cell(value=r["n_rows"], kind="count")),
         ("Dyads", lambda r: Cell(value=r["n_dyads"], kind="count")),
     ]
@@ -222,7 +222,7 @@ def criteria_table(tables: Mapping[str, pl.DataFrame]) -> Table:
 def _criteria_group(frame: pl.DataFrame, label: str) -> RowGroup:
     rows = []
     for record in frame.iter_rows(named=True):
-        numbers = [Cell(value=record[key], decimals=2) for key, _ in _CRITERIA]
+        numbers = [Cell(value=record[key], kind="criterion") for key, _ in _CRITERIA]
         counts = [Cell(value=record[key], kind="count") for key in ("n_parameters", "n", "n_rows", "n_dyads")]
         title, words = model_words(record["model"])
         rows.append(Row(label=f"{title}: {words}" if words else title, cells=(*numbers, *counts)))
@@ -237,9 +237,9 @@ def time_shape_table(frame: pl.DataFrame) -> Table:
                 r["shape"], r["shape"]
             ),
             cells=(
-                Cell(value=r["criterion"]),
-                Cell(value=r["aic"]),
-                Cell(value=r["aic"] - frame["aic"].min()),
+                Cell(value=r["criterion"], kind="criterion"),
+                Cell(value=r["aic"], kind="criterion"),
+                Cell(value=r["aic"] - frame["aic"].min(), kind="criterion"),
                 Cell(value=r["n_rows"], kind="count"),
             ),
         )
@@ -266,12 +266,12 @@ def level_table(frame: pl.DataFrame) -> Table:
         Row(
             label=words[r["effect"]],
             cells=(
-                Cell(value=r["criterion_without"]),
-                Cell(value=r["criterion_with"]),
-                Cell(value=r["statistic"]),
+                Cell(value=r["criterion_without"], kind="criterion"),
+                Cell(value=r["criterion_with"], kind="criterion"),
+                Cell(value=r["statistic"], kind="statistic"),
                 Cell(value=r["distribution"], kind="text"),
                 Cell(value=r["p_value"], kind="p"),
-                Cell(value=r["variance"], decimals=4 if r["variance"] < 0.1 else 2),
+                Cell(value=r["variance"], kind="estimate", decimals=4 if r["variance"] < 0.1 else 2),
                 Cell(value=r["icc"], kind="proportion"),
             ),
         )

@@ -10,7 +10,7 @@ from dyadline.report.cells import count_cell, interval_cell, number_cell, percen
 from dyadline.report.document import Cell, Column, Part, Row, RowGroup, Spanner, Table
 from dyadline.report.labels import name
 from dyadline.report.numbers import decimals_for, decimals_of_spread, number, occasion
-from dyadline.report.study_tables import SERIES
+from dyadline.report.tables.study import SERIES
 
 MOST_REASONS = 12
 """Reasons with a row of their own: rarer ones are counted together, since they may tell who somebody is."""

@@ -7,8 +7,8 @@ import math
 import polars as pl
 
 from dyadline.report.document import Cell, Column, Row, RowGroup, Symbol, Table
-from dyadline.report.model_tables import ESTIMATES, estimates_row
 from dyadline.report.numbers import decimals_of_spread
+from dyadline.report.tables.models import ESTIMATES, estimates_row
 
 EFFECTS = {
     "patient": "Patient: intercept",

@@ -29,14 +29,14 @@ def test_parts(record: Mapping[str, Any]) -> tuple[Part, ...]:
     return (
         Symbol("b"),
         EQUALS,
-        Cell(value=record["estimate"], decimals=d),
+        Cell(value=record["estimate"], kind="estimate", decimals=d),
         ", ",
         Symbol("SE"),
         EQUALS,
-        Cell(value=record["std_error"], decimals=d),
+        Cell(value=record["std_error"], kind="estimate", decimals=d),
         ", ",
         *test,
-        Cell(value=record["statistic"]),
+        Cell(value=record["statistic"], kind="statistic"),
         ", ",
         *p_parts(record["p_value"]),
         ", 95% CI ",
@@ -46,8 +46,7 @@ def test_parts(record: Mapping[str, Any]) -> tuple[Part, ...]:
 
 def p_parts(p: float | None) -> tuple[Part, ...]:
     """``p = .032`` or ``p < .001``."""
-    compared = p is not None and (p < 0.001 or p >= 0.9995)
-    return (Symbol("p"), "\u00a0" if compared else EQUALS, Cell(value=p, kind="p"))
+    return (Symbol("p"), "\u00a0", Cell(value=p, kind="p_relation"))
 
 
 def main_result(fixed_effects: pl.DataFrame) -> tuple[Paragraph, ...]:
@@ -106,7 +105,7 @@ def time_shape_words(frame: pl.DataFrame) -> Paragraph:
     parts: tuple[Part, ...] = (
         f"{str(best['shape']).capitalize()} time describes the outcome better than {other['shape']} time: its AIC is "
         "lower by ",
-        Cell(value=other["aic"] - best["aic"]),
+        Cell(value=other["aic"] - best["aic"], kind="criterion"),
         ". The outcome models below use linear time.",
     )
     return Paragraph(parts=parts)

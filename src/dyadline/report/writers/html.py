@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from dyadline.report import document
-from dyadline.report.document import Cell, Document, Part, Symbol, Table
+from dyadline.report.document import Cell, Document, Part, Reference, Symbol, Table
 from dyadline.report.numbers import words
+from dyadline.report.writers import pictures
+from dyadline.report.writers.mathml import mathml
 
-_TEXT = re.compile(r"\\text\{((?:[^{}\\]|\\[^a-zA-Z]|\\text[a-z]+\{\})*)\}")
-_UNESCAPES = {r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\textasciicircum{}": "^"}
 _NAMED = re.compile(r"\b(id=\"|href=\"#|url\(#)")
 _SHOWN_ROWS = 10
 
@@ -34,7 +34,8 @@ def write_html(report: Document) -> str:
     -------
     HTML text; write it in UTF-8.
     """
-    return _environment().get_template("page.html.jinja").render(report=report, style=Markup(_source("page.css")))
+    page = _environment().get_template("page.html.jinja")
+    return page.render(report=report, labels=report.labels(), style=Markup(_source("page.css")))
 
 
 @cache
@@ -49,7 +50,7 @@ def _environment() -> Environment:
     environment.filters.update(
         words=words,
         parts=_parts,
-        mathml=mathml,
+        mathml=_mathml,
         svg=svg,
         padding=_padding,
         kind=_kind,
@@ -62,15 +63,16 @@ def _environment() -> Environment:
 
 
 def _source(name: str) -> str:
-    return files("dyadline.report").joinpath(name).read_text(encoding="utf-8")
+    return files("dyadline.report.writers").joinpath(name).read_text(encoding="utf-8")
 
 
 def _kind(block: object) -> str:
     return type(block).__name__
 
 
-def _parts(parts: tuple[Part, ...]) -> Markup:
-    """Running text: symbols in italics, formulas and file names as code."""
+@pass_context
+def _parts(context: Context, parts: tuple[Part, ...]) -> Markup:
+    """Running text: symbols in italics, formulas and file names as code, references as links."""
     said = []
     for part in parts:
         if isinstance(part, Symbol):
@@ -78,6 +80,8 @@ def _parts(parts: tuple[Part, ...]) -> Markup:
         elif isinstance(part, Cell):
             tag = "code" if part.kind == "text" else "span"
             said.append(f'<{tag} class="n">{escape(words(part))}</{tag}>')
+        elif isinstance(part, Reference):
+            said.append(f'<a href="#{escape(part.anchor)}">{escape(context["labels"][part.anchor])}</a>')
         else:
             said.append(escape(part))
     return Markup("".join(said))
@@ -138,40 +142,11 @@ def _places(finding: Any) -> str:
     return "; ".join(said)
 
 
-def mathml(equation: document.Equation) -> Markup:
-    """LaTeX as MathML that browsers show by themselves.
-
-    The converter lets text such as a column's name through as it stands, so that is taken out before and put
-    back, escaped, after.
-    """
-    from latex2mathml.converter import convert
-
-    texts: list[str] = []
-
-    def take(match: re.Match[str]) -> str:
-        texts.append(match[1])
-        return rf"\text{{@{len(texts) - 1}@}}"
-
-    def give(match: re.Match[str]) -> str:
-        return escape(_plain(texts[int(match[1])]))
-
-    made = convert(_TEXT.sub(take, equation.latex), display="block")
-    made = re.sub(r"@(\d+)@", give, made).replace("<mi>&#x0007E;</mi>", "<mo>∼</mo>")
-    return Markup(made.replace("<math ", f'<math alttext="{escape(equation.words)}" ', 1))
-
-
-def _plain(latex: str) -> str:
-    for written, letter in _UNESCAPES.items():
-        latex = latex.replace(written, f"\0{ord(letter)}\0")
-    latex = re.sub(r"\\([^a-zA-Z])", r"\1", latex)
-    return re.sub("\0(\\d+)\0", lambda m: chr(int(m[1])), latex)
+def _mathml(equation: document.Equation) -> Markup:
+    return Markup(mathml(equation))
 
 
 def svg(figure: document.Figure) -> Markup:
     """A figure as inline SVG: described once, names of its parts unique on the page, sized by its frame."""
-    from vl_convert import vegalite_to_svg
-
-    spec: Mapping[str, Any] = figure.spec
-    made = vegalite_to_svg(dict(spec), allowed_base_urls=[])
-    made = _NAMED.sub(lambda m: f"{m[1]}{figure.key}-", made)
+    made = _NAMED.sub(lambda m: f"{m[1]}{figure.key}-", pictures.svg(figure))
     return Markup(made.replace("<svg ", f'<svg role="img" aria-label="{escape(figure.alt)}" ', 1))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from dyadline.report.document import Cell, Column, Document, Paragraph, Part, Row, RowGroup, Symbol, Table
+from dyadline.report.document import Cell, Column, Document, Paragraph, Part, Reference, Row, RowGroup, Symbol, Table
 from dyadline.report.labels import CONVENTIONS
-from dyadline.report.model_tables import estimates_row, model_table, random_groups
 from dyadline.report.numbers import words
+from dyadline.report.tables.models import estimates_row, model_table, random_groups
 
 if TYPE_CHECKING:
     import polars as pl
@@ -154,20 +154,22 @@ def render_tables(document: Document, *, width: int = 100) -> Text:
     """All tables of a document, as `render_text` prints them, and the paragraphs between them."""
     from rich.text import Text
 
-    text = Text(no_wrap=True, overflow="ignore")
+    text, labels = Text(no_wrap=True, overflow="ignore"), document.labels()
     for section in document.sections:
         for block in section.blocks:
             if isinstance(block, Table):
                 text.append_text(render_text(block, width=width)).append("\n")
             elif isinstance(block, Paragraph):
-                said = " ".join(filter(None, (block.heading, "".join(map(_plain, block.parts)))))
+                said = " ".join(filter(None, (block.heading, "".join(_plain(part, labels) for part in block.parts))))
                 text.append(f"{fill(said, width)}\n\n")
     return text
 
 
-def _plain(part: Part) -> str:
+def _plain(part: Part, labels: Mapping[str, str]) -> str:
     if isinstance(part, Cell):
         return words(part)
+    if isinstance(part, Reference):
+        return labels[part.anchor]
     return part.letters if isinstance(part, Symbol) else part
 
 

@@ -1,0 +1,39 @@
+"""A document as files, by format; the writers are imported when one of theirs is asked for."""
+
+from __future__ import annotations
+
+from dyadline.plan.report import Format
+from dyadline.report.document import Document
+
+
+def render(document: Document, form: Format, *, stem: str = "report") -> dict[str, bytes]:
+    """The files of one format: path relative to the report's folder -> content.
+
+    Parameters
+    ----------
+    document
+        What `compose` made.
+    form
+        ``html``, ``docx`` and ``pdf`` are one file; ``tex`` and ``md`` come with a folder ``STEM-figures``.
+    stem
+        Name of the report's file without its suffix.
+
+    Returns
+    -------
+    The report's own file first.
+    """
+    if form == "html":
+        from dyadline.report.writers.html import write_html
+
+        return {f"{stem}.html": write_html(document).encode()}
+    raise NotImplementedError(form)  # until its writer is there
+
+
+def render_figures(document: Document) -> dict[str, bytes]:
+    """Each figure as SVG, PDF, PNG (300 dpi) and the data behind it: file name -> content."""
+    return {}
+
+
+def render_tables(document: Document) -> dict[str, bytes]:
+    """Each table as CSV at full precision: file name -> content."""
+    return {}
