@@ -15,8 +15,6 @@ from dyadline.report.syntax.twin import Twin
 
 CRITERION = {"REML": "-2 restricted log-likelihood", "ML": "-2 log-likelihood"}
 
-_PARTS = {"group": "running numbers of", "column": "holds", "residual": "numbers, for the residuals, of"}
-
 
 def file_name(data: str) -> str:
     """A file's name as a script can quote it, with forward slashes.
@@ -65,7 +63,8 @@ def _names(fit: Fit, twin: Twin, layout: Layout) -> Iterator[str]:
         elif part == "group":
             yield f"{name} holds running numbers" + (f" of {inert(column, 80)}." if column != name else ".")
         elif column.strip() != name and not (joint and column.startswith(" ")):
-            yield f"{name} {_PARTS[part]} {inert(quote_name(column), 80)}."
+            meant = inert(quote_name(column), 80)
+            yield f"{name} is {meant}." if part == "column" else f"{name} is {meant} as the residuals need it."
 
 
 def _indicators(fit: Fit, layout: Layout) -> list[str]:

@@ -36,7 +36,7 @@ def spss_script(twin: Twin, found: Expected, layout: Layout, head: Sequence[str]
 
 def _comments(lines: Sequence[str]) -> list[str]:
     """Each line a comment of its own: a full stop at the end of a line ends a command, whatever else is in it."""
-    return [f"* {line} ." if line else "" for line in lines]
+    return [f"* {line}" + ("" if line.endswith(".") else " .") if line else "" for line in lines]
 
 
 def _syntax(effect: Effect) -> str:
