@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -404,3 +405,15 @@ def test_a_report_has_each_script_and_no_value_of_a_dyad() -> None:
     assert shown == {path: content for path, content in files.items() if not path.endswith(".csv")}
     assert {path for path in files if path.endswith(".csv")} == {"syntax/model_data.csv", "syntax/ratings.csv"}
     assert len(shown) == 3 * (3 + 2)
+    model = shown["syntax/model_2.do"].decode()
+    assert model.startswith("* Model 2: outcome is bdi, time counts session from 1; predictors are centred over dyads.")
+    assert "patient: wai_p and therapist: wai_t; t counts" in shown["syntax/growth_patient.R"].decode()
+
+
+def test_a_boundary_and_an_uncertified_optimum_are_said() -> None:
+    singular = dl.fit("y ~ t + (t | g)", answers.frame("perfect_correlation"))
+    for program in PROGRAMS:
+        script = dl.syntax(singular, program)
+        assert "A variance is zero or a correlation is 1 in size" in script
+        assert "No certified optimum" not in script
+        assert "No certified optimum" in dl.syntax(replace(singular, converged=False), program)

@@ -35,10 +35,12 @@ def file_name(data: str) -> str:
 
 def preamble(fit: Fit, twin: Twin, layout: Layout, title: str, data: str) -> list[str]:
     """Lines without comment marks, each harmless inside a comment."""
-    lines = [*wrapped(inert(title, 200))] if title else []
+    lines = [*wrapped(inert(title))] if title else []
     lines += wrapped(f"Model: {_written(fit)} ({fit.method})", indent="  ")
     lines += wrapped(f"Data: {inert(data)}, {fit.n_rows} rows; it holds data of patients.")
     lines.append(f"Written by dyadline {version('dyadline')}.")
+    if not fit.converged:
+        lines.append("No certified optimum: other programs may find another one, or none.")
     for line in (*_names(fit, twin, layout), *_codes(twin, layout)):
         lines += wrapped(line, indent="  ")
     return lines

@@ -40,7 +40,7 @@ def r_script(twin: Twin, found: Expected, head: Sequence[str], data: str) -> str
     """
     simple = twin.residual.kind == "independent"
     lines = [f"# {line}".rstrip() for line in head]
-    lines += ["", *_notes(twin), *_reading(twin, data), ""]
+    lines += ["", *_notes(twin, found), *_reading(twin, data), ""]
     lines += [*(_lmer(twin) if simple else _nlme(twin)), ""]
     lines += [f"# {line}".rstrip() for line in _printed(twin, found)]
     lines += ["", *_check(twin, found, simple=simple)]
@@ -57,12 +57,14 @@ def _sum(effects: Sequence[Effect]) -> str:
     return " + ".join(["1" if () in effects else "0", *terms])
 
 
-def _notes(twin: Twin) -> list[str]:
+def _notes(twin: Twin, found: Expected) -> list[str]:
     if twin.residual.kind == "independent":
         return ["suppressPackageStartupMessages(library(lmerTest))  # lme4 with degrees of freedom", ""]
     notes = ["# nlme counts degrees of freedom by level of the design: its df and p are not those below."]
     if twin.method == "ML":
         notes.append("# Under ML summary() has standard errors times sqrt(n / (n - p)); those below are without it.")
+    if found.singular:
+        notes.append("# A variance is zero or a correlation is 1 in size: nlme may stop with an error there.")
     return [*notes, "library(nlme)", ""]
 
 

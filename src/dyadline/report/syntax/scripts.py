@@ -11,6 +11,7 @@ from dyadline.errors import PlanError, did_you_mean
 from dyadline.inference.coefficients import DF, check_df
 from dyadline.model.fit import Fit
 from dyadline.report.document import Block, Cell, Heading, Paragraph, Source
+from dyadline.report.numbers import occasion
 from dyadline.report.syntax.expected import expected
 from dyadline.report.syntax.layout import Layout, layout
 from dyadline.report.syntax.preamble import file_name, preamble
@@ -19,6 +20,7 @@ from dyadline.report.syntax.spss import spss_script
 from dyadline.report.syntax.stata import stata_script
 from dyadline.report.syntax.twin import Program, twin
 from dyadline.scoring.growth import BOTH
+from dyadline.scoring.ratings import RATERS
 
 if TYPE_CHECKING:
     from dyadline.result import AnalysisResult
@@ -82,25 +84,30 @@ def _script(fit: Fit, program: Program, columns: Layout, *, data: str, df: str, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Set:
-    """Models that read one file: name of the file, and name, title and fit of each; tests' degrees of freedom."""
+    """Models that read one file: its name; name, title and fit of each; tests' df; what the variables are."""
 
     data: str
     models: Sequence[tuple[str, str, Fit]]
     df: str
+    words: str
 
 
 def _sets(result: AnalysisResult) -> Iterator[_Set]:
     numbered = zip(result.plan.models.run, result.fits, strict=True)
     outcome = [(f"model_{n}", f"Model {n}", fit) for n, fit in numbered if isinstance(fit, Fit)]
+    names, start = result.dataset.names, occasion(result.dataset.origin)
+    time = f"counts {names.get('time') or result.plan.columns.time} from {start}"
     if outcome:
-        yield _Set(data="model_data.csv", models=outcome, df=result.plan.models.df)
+        words = f"outcome is {names['outcome']}, time {time}; predictors are centred over dyads."
+        yield _Set(data="model_data.csv", models=outcome, df=result.plan.models.df, words=words)
     growth = result.scoring.growth
     if growth is not None:
         models = [
-            (f"growth_{who}", f"Growth model of the ratings: {'both raters' if who == BOTH else who}", fit)
+            (f"growth_{who}", f"Growth model of {'both' if who == BOTH else who} ratings", fit)
             for who, fit in growth.fits.items()
         ]
-        yield _Set(data="ratings.csv", models=models, df="satterthwaite")
+        ratings = " and ".join(f"{rater}: {names[f'{rater}_rating']}" for rater in RATERS)
+        yield _Set(data="ratings.csv", models=models, df="satterthwaite", words=f"{ratings}; t {time}.")
 
 
 def result_scripts(result: AnalysisResult) -> dict[str, bytes]:
@@ -114,7 +121,7 @@ def result_scripts(result: AnalysisResult) -> dict[str, bytes]:
         files[f"{FOLDER}/{one.data}"] = columns.csv()
         for stem, title, fit in one.models:
             for program, (_, suffix) in PROGRAMS.items():
-                text = _script(fit, program, columns, data=one.data, df=one.df, title=title)
+                text = _script(fit, program, columns, data=one.data, df=one.df, title=f"{title}: {one.words}")
                 files[f"{FOLDER}/{stem}.{suffix}"] = text.encode()
     return files
 
@@ -128,7 +135,7 @@ def syntax_blocks(result: AnalysisResult) -> Iterator[Block]:
         for stem, title, fit in one.models:
             yield Heading(title=title)
             for program, (name, suffix) in PROGRAMS.items():
-                text = _script(fit, program, columns, data=one.data, df=one.df, title=title)
+                text = _script(fit, program, columns, data=one.data, df=one.df, title=f"{title}: {one.words}")
                 yield Source(title=f"{name}: {FOLDER}/{stem}.{suffix}", text=text)
 
 
