@@ -124,6 +124,7 @@ def _unquoted(content: np.ndarray, character: str, quoted: np.ndarray | None) ->
 
 def _header(header: str, name: str, preferred: str, delimiter: str | None) -> tuple[str, list[str]]:
     """The delimiter and the column names."""
+    header = header.replace("\r", " ")  # to the csv module a lone one ends the row, to the parser it does not
     order = [delimiter] if delimiter else sorted(DELIMITERS, key=lambda d: d != preferred)
     split = {d: next(csv.reader(io.StringIO(header, newline=""), delimiter=d), []) for d in order}
     delimiter = max(order, key=lambda d: len(split[d]))
