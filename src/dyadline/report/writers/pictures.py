@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
+from typing import Any
 
 from dyadline.report.document import Figure
 
@@ -19,6 +20,8 @@ DPI = 300
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 _PATH = re.compile(r"<path [^>]*>")
+_SUSPECT = re.compile(r"\\u00[01]|\\u007f|\\u202[89]|\\ud[89a-f]|\\uff+[ef]|\\[nrtbf]")
+_NO_LETTER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 
 
 def svg(figure: Figure) -> str:
@@ -47,9 +50,18 @@ def _drawn(spec: str) -> str:
     """The SVG of a specification; kept, because every format asks for the same figures."""
     from vl_convert import vegalite_to_svg
 
-    read = json.loads(spec)
+    read = _clean(json.loads(spec)) if _SUSPECT.search(spec) else json.loads(spec)
     styled = {**read, "config": {**read.get("config", {}), "font": FONT}}
     return _PATH.sub(_flat, str(vegalite_to_svg(styled, allowed_base_urls=[])))
+
+
+def _clean(part: Any) -> Any:
+    """The same with a blank for what is no letter: a line's end stops Vega's parser, a control ends the process."""
+    if isinstance(part, dict):
+        return {key: _clean(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_clean(value) for value in part]
+    return _NO_LETTER.sub(" ", part) if isinstance(part, str) else part
 
 
 def _flat(path: re.Match[str]) -> str:

@@ -45,12 +45,12 @@ from dyadline.report.writers import pictures
 from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.typst_math import math_tree
 
-_RUNNING = 70
-"""Letters of the title in the head of a page."""
+_RUNNING = 45
+"""Letters of the title, and of the banner, in the head of a page."""
 
 _LONG_WORD = re.compile(r"[^\s\u200b]{25,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_DIRECTED = ("R", "AL", "RLE", "RLO", "LRE", "LRO", "RLI", "LRI", "FSI")
+_OVERRIDE = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
 _FONT = "Libertinus Serif"
 """Of labels in figures: the body's, because Typst has no sans serif inside."""
@@ -98,13 +98,12 @@ def _template() -> bytes:
 def _report(document: Document) -> dict[str, Any]:
     labels = document.labels()
     language, _, region = document.language.partition("-")
-    title = _text(document.title)
     return {
-        "title": title,
-        "running": title if len(title) <= _RUNNING else f"{title[:_RUNNING].rstrip()}…",
+        "title": _text(document.title),
+        "running": _running(document.title),
         "subtitle": _text(document.subtitle),
         "banner": _text(document.banner),
-        "warning": _text(document.banner.partition(".")[0]),
+        "warning": _running(document.banner.partition(".")[0]),
         "language": language,
         "region": region or None,
         "summary": [_paragraph(p, labels) for p in document.summary],
@@ -139,17 +138,23 @@ def _block(block: Block, labels: dict[str, str]) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """Text without what no file of text may hold."""
-    return _CONTROL.sub("\ufffd", text)
+    """Text without what is no letter: controls, and marks that turn the direction of what comes after."""
+    return _OVERRIDE.sub("", _CONTROL.sub("\ufffd", text))
 
 
 def _text(text: str) -> str:
-    """Text as it is set: long words may be broken, and letters that run to the left turn nothing round but themselves."""
+    """Text as it is set: long words may be broken, and letters that run to the left turn round nothing but themselves."""
     text = _LONG_WORD.sub(lambda word: "\u200b".join(re.findall(r".{1,12}", word[0])), _plain(text))
-    if any(unicodedata.bidirectional(letter) in _DIRECTED for letter in text):
+    if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text):
         # An isolate for each line: it ends with the paragraph.
-        return "\n".join(f"\u2068{line}\u2069" for line in text.split("\n"))
+        return "\n".join(f"\u2066{line}\u2069" for line in text.split("\n"))
     return text
+
+
+def _running(text: str) -> str:
+    """As much of a text as the head of a page has room for."""
+    text = " ".join(_plain(text).split())
+    return text if len(text) <= _RUNNING else f"{text[:_RUNNING].rstrip()}…"
 
 
 def _paragraph(paragraph: Paragraph, labels: dict[str, str]) -> dict[str, Any]:
@@ -183,14 +188,14 @@ def _figure(figure: Figure, labels: dict[str, str]) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, str]:
     """What was found, and where: column and rows, never a dyad's name."""
-    places = [f"column {finding.column}"] if finding.column else []
+    places = [f"column {_text(finding.column)}"] if finding.column else []
     if finding.rows:
         places.append(f"row{'s' if len(finding.rows) > 1 else ''} {row_numbers(finding.rows)}")
     return {
         "level": finding.level,
         "words": _text(finding.words),
         "way": _text(finding.way_out),
-        "places": _text("; ".join(places)),
+        "places": "; ".join(places),
         "code": _text(finding.code),
     }
 

@@ -77,9 +77,9 @@ def _row(element: Element) -> Node:
     """Parts side by side; what stands between brackets that grow, as all round a matrix do, is one part with them."""
     children = [child for child in element if len(child) or child.text or child.tag.endswith("mspace")]
     nodes = [_node(child) for child in children]
-    if len(children) > 2 and all(end.get("fence") == "true" for end in (children[0], children[-1])):
-        return ["fence", nodes]
     while any(kind == "matrix" for kind, *_ in nodes):
         at = next(k for k, (kind, *_) in enumerate(nodes) if kind == "matrix")
         nodes[at - 1 : at + 2] = [["fence", nodes[at - 1 : at + 2]]]
+    if len(children) > 2 and all(end.get("fence") == "true" for end in (children[0], children[-1])):
+        return ["fence", nodes]
     return nodes[0] if len(nodes) == 1 else ["row", nodes]
