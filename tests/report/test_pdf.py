@@ -222,9 +222,10 @@ def hostile(evil: str) -> Document:
 def test_names_are_inert_and_come_out_as_they_are(evil):
     made = write_pdf(hostile(evil))
     text = re.sub(r"\s+", "", text_of(made))
-    shown = re.sub(r"\s+", "", evil if evil.isascii() else "")
-    # Title, contents, section, paragraph twice, table and its parts, figure, heading, finding, source: all as text.
-    assert text.count(shown) >= 15
+    shown = re.sub(r"\s+", "", evil)
+    # Title, contents, section, paragraph twice, table and its parts, figure, heading, finding, source: all as text,
+    # in the order of writing or, right to left, in that of the page.
+    assert text.count(shown) + (0 if evil.isascii() else text.count(shown[::-1])) >= 15
     assert "SECRET" not in text
     root = reader(made).trailer["/Root"]
     assert not {"/OpenAction", "/AA", "/AcroForm"} & set(root)
@@ -232,7 +233,9 @@ def test_names_are_inert_and_come_out_as_they_are(evil):
     assert b"<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_object().get_data()
 
 
-@pytest.mark.parametrize("evil", ["x" * 200, "a_" * 100, "tab\there\nnewline", "\x00\x01\x1b[31m\ud800", "\u202egnp.exe"])
+@pytest.mark.parametrize(
+    "evil", ["x" * 200, "a_" * 100, "tab\there\nnewline", "\x00\x01\x1b[31m\ud800", "\u202egnp.exe"]
+)
 def test_names_that_are_hardly_text_do_no_harm(evil):
     made = write_pdf(hostile(evil))
     assert kinds(made)["/Figure"] >= 1
@@ -268,14 +271,14 @@ def wide(columns: int, rows: int) -> Table:
 
 @pytest.mark.parametrize("columns", [3, 14, 40])
 def test_wide_tables_are_whole_and_long_ones_repeat_their_head(columns, tmp_path):
-    table = wide(columns, 90)
+    table = wide(columns, 60)
     made = write_pdf(made_of(table))
     lines = Counter(lines_of(made))
     for row in table.rows():
         assert lines[" ".join([row.label, *(words(c) for c in row.cells if c is not None)])] == 1
     pages = [page.extract_text() for page in reader(made).pages]
     with_rows = [page for page in pages if re.search(r"^r\d+ ", page, re.MULTILINE)]
-    assert len(with_rows) > 1 or columns == 40
+    assert len(with_rows) > 1 or columns == 40  # in tiny type all rows go on one page
     assert all(re.search(r"^Row C0 C1 ", page, re.MULTILINE) for page in with_rows)
     sideways = {float(page.mediabox.width) > float(page.mediabox.height) for page in reader(made).pages}
     assert (True in sideways) == (columns > 3)
@@ -332,9 +335,16 @@ def test_every_equation_that_a_report_can_have_is_set():
     made = write_pdf(made_of(*scores, *models))
     alts = [str(tag["/Alt"]) for tag in tags(made) if tag["/S"] == "/Formula"]
     assert alts == [e.words for e in (*scores, *models)]
-    text = text_of(made)
+
+
+def test_names_and_operators_stand_in_the_equations():
+    models = [e for f in FORMULAS for e in model_equations(parse_formula(f))]
+    few = [Equation(latex=latex, words="score") for latex in all_operationalisations()[:12]]
+    text = text_of(write_pdf(made_of(*few, *models)))
     assert "age & sex_%" in text
-    assert text.count("arsinh") == sum("arsinh" in e.latex for e in scores)
+    assert "ln Outcome" in text
+    for name in ("arsinh", "rank", "sign"):
+        assert text.count(name) == sum(e.latex.count(rf"{{{name}}}") for e in few) > 0
 
 
 def test_a_formula_as_a_tree():
@@ -368,7 +378,10 @@ def test_a_matrix_has_its_brackets_with_it():
     tree = math_tree(Equation(latex=latex, words=""))
     zero = ["matrix", [[["number", "0"]], [["number", "0"]]]]
     small = ["fence", [["sign", "("], zero, ["sign", ")"]]]
-    assert tree == ["row", [["letter", "N"], ["fence", [["sign", "("], small, ["sign", ","], ["number", "1"], ["sign", ")"]]]]]
+    assert tree == [
+        "row",
+        [["letter", "N"], ["fence", [["sign", "("], small, ["sign", ","], ["number", "1"], ["sign", ")"]]]],
+    ]
 
 
 def test_an_equation_of_another_kind_is_refused_in_words():

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 _BOM = "\ufeff".encode()
 
-_ACTIVE = r"""(?:^|[;\t\r\n])[\s"]*[=+\-@\t\r＝＋－＠]"""
-"""Where a formula may begin: a cell, or what a spreadsheet that splits at semicolons or lines takes for one."""
+_BEGINS = r'^[ "]*[=+\-@＝＋－＠\t\r]'
+"""A cell that is computed."""
+
+_WITHIN = r'([;\t\r\n][ "]*)([=+\-@＝＋－＠])'
+"""What a spreadsheet that splits at semicolons, tabs or lines takes for the beginning of a cell."""
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?%?")
 
@@ -43,12 +46,8 @@ def inert(text: str) -> str:
     """
     if _NUMBER.fullmatch(text.strip()):
         return text
-    return re.sub(_ACTIVE, _quoted, text)
-
-
-def _quoted(found: re.Match[str]) -> str:
-    start = found[0]
-    return f"{start[0]}'{start[1:]}" if found.start() else f"'{start}"
+    text = re.sub(_WITHIN, r"\1'\2", text)
+    return f"'{text}" if re.match(_BEGINS, text) else text
 
 
 def frame_csv(frame: pl.DataFrame) -> bytes:
@@ -65,7 +64,7 @@ def frame_csv(frame: pl.DataFrame) -> bytes:
     for column in frame.iter_columns():
         if isinstance(column.dtype, pl.Categorical | pl.Enum):
             column = column.cast(pl.String)
-        if column.dtype == pl.String and column.str.contains(_ACTIVE).any():
+        if column.dtype == pl.String and column.str.contains(f"{_BEGINS}|{_WITHIN}").any():
             column = pl.Series(column.name, [None if v is None else inert(v) for v in column], dtype=pl.String)
         changed.append(column.alias(inert(column.name)))
     return pl.DataFrame(changed).write_csv().encode()
@@ -131,7 +130,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 def _csv(names: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
     said = io.StringIO(newline="")
-    writer = csv.writer(said, lineterminator="\n")
+    writer = csv.writer(said, lineterminator="\r\n")  # with either letter in a cell, the cell is quoted
     writer.writerow([inert(name) for name in names])
     writer.writerows([_said(value) for value in line] for line in lines)
     return _BOM + said.getvalue().encode("utf-8", "replace")

@@ -19,7 +19,7 @@ import unicodedata
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal
 
 from dyadline.data.findings import row_numbers
 from dyadline.errors import Finding
@@ -73,17 +73,16 @@ def write_pdf(document: Document) -> bytes:
     import typst
 
     source, said = _template(), {"report": json.dumps(_report(document), allow_nan=False)}
-    ways: tuple[tuple[bool, str | None], ...] = ((True, "ua-1"), (False, "ua-1"))
-    for bundled, standard in ways:
+    for bundled in (True, False):
         try:
-            return _compiled(source, said, bundled=bundled, standard=standard)
+            return _compiled(source, said, bundled=bundled, standard="ua-1")
         except typst.TypstError as error:
             if "PDF/UA" not in str(error):
                 raise
     return _compiled(source, said, bundled=False, standard=None)
 
 
-def _compiled(source: bytes, said: dict[str, str], *, bundled: bool, standard: str | None) -> bytes:
+def _compiled(source: bytes, said: dict[str, str], *, bundled: bool, standard: Literal["ua-1"] | None) -> bytes:
     import typst
 
     made = typst.compile(source, sys_inputs=said, ignore_system_fonts=bundled, pdf_standards=standard)
@@ -143,7 +142,7 @@ def _plain(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text as it is set: long words may be broken, and letters that run to the left turn round nothing but themselves."""
+    """Text as it is set: long words may be broken; letters that run to the left turn round nothing but themselves."""
     text = _LONG_WORD.sub(lambda word: "\u200b".join(re.findall(r".{1,12}", word[0])), _plain(text))
     if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text):
         # An isolate for each line: it ends with the paragraph.
