@@ -303,6 +303,19 @@ def test_nothing_of_the_report_stands_in_the_margin(pdf, tmp_path):
     assert_on_the_page(pdf, tmp_path)
 
 
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext is not installed")
+@pytest.mark.parametrize(("width", "height"), [(3000, 100), (200, 4000), (300, 200)])
+def test_large_figures_are_made_to_fit(width, height, tmp_path):
+    spec = {"data": {"values": [{"x": "Left", "y": "Low"}, {"x": "Right", "y": "High"}]}, "mark": "point"}
+    encoding = {c: {"field": c, "type": "nominal", "sort": None, "title": None} for c in "xy"}
+    figure = Figure(
+        key="f", caption="C", alt="A", spec={**spec, "width": width, "height": height, "encoding": encoding}
+    )
+    made = write_pdf(made_of(Paragraph(parts=("Before.",)), figure))
+    assert {"Left", "Right", "Low", "High"} <= set(text_of(made).split())
+    assert_on_the_page(made, tmp_path)
+
+
 def all_operationalisations() -> list[str]:
     found = []
     for growth, gap, slope, unit, transform in itertools.product(GROWTH, DISCREPANCY, SLOPE, UNIT, TRANSFORM):

@@ -48,6 +48,9 @@ from dyadline.report.writers.typst_math import math_tree
 _RUNNING = 45
 """Letters of the title, and of the banner, in the head of a page."""
 
+_LONG_CELL = 600
+"""Letters from which on a row may go on on the next page."""
+
 _LONG_WORD = re.compile(r"[^\s\u200b]{25,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _OVERRIDE = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
@@ -208,6 +211,7 @@ def _table(table: Table, labels: dict[str, str]) -> dict[str, Any]:
         "title": _text(table.caption),
         "stub": _text(table.stub),
         "wide": table.wide,
+        "broken": any(c is not None and len(words(c)) > _LONG_CELL for row in table.rows() for c in row.cells),
         "columns": [_column(column, k, table) for k, column in enumerate(table.columns)],
         "spanners": [{"label": _text(s.label), "words": _text(s.words), "columns": s.columns} for s in table.spanners],
         "starts": starts,
