@@ -26,6 +26,10 @@ def render(document: Document, form: Format, *, stem: str = "report") -> dict[st
         from dyadline.report.writers.html import write_html
 
         return {f"{stem}.html": write_html(document).encode()}
+    if form == "docx":
+        from dyadline.report.writers.docx import write_docx
+
+        return {f"{stem}.docx": write_docx(document)}
     raise NotImplementedError(form)  # until its writer is there
 
 
