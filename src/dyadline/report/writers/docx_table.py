@@ -14,7 +14,7 @@ from docx.text.paragraph import Paragraph
 
 from dyadline.report.document import Column, Row, Spanner, Table
 from dyadline.report.numbers import words
-from dyadline.report.writers.decimals import missing_decimals
+from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.docx_widths import GAP, SIZES, Layout, text_width
 from dyadline.report.writers.docx_words import Anchors, element, insert_property, printable, write
 
@@ -38,7 +38,7 @@ def write_table(word: WordDocument, table: Table, layout: Layout, anchors: Ancho
     anchors
         For references in the note.
     """
-    made = _Writer(word, table, layout, missing_decimals(table)).table()
+    made = _Writer(word, table, layout, padding(table)).table()
     word._body._body.insert_element_before(made, "w:sectPr")
     if not table.note:
         word.add_paragraph(style="Table End")

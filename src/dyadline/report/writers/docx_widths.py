@@ -58,9 +58,9 @@ SIZES: Final = (10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0)
 """Sizes of type for tables, in points; each has its style."""
 
 _READABLE = 8.0
-_ROOMY = 12.0
-_WORD, _TEXT = 9.0, 26.0
-"""Limits in em: of a word that must not be broken, of a line of text in a column before it wraps."""
+_WIDEST_GAP = 24.0
+_WORD, _LINE = 9.0, 12.0
+"""In em: a word up to that length is not broken, and a column of longer text not narrower."""
 
 
 def text_width(text: str, size: float) -> float:
@@ -129,8 +129,7 @@ def _needs(table: Table, size: float) -> tuple[list[float], list[float]]:
 
 def _text_needs(texts: Sequence[str], size: float, *, indent: float = 0.0) -> tuple[float, float]:
     longest = max(text_width(text, size) for text in texts) + indent
-    least = min(longest, max(_longest_word(texts, size), _ROOMY * size if longest > _TEXT * size else 0.0) + indent)
-    return least, longest
+    return min(longest, max(_longest_word(texts, size) + indent, _LINE * size)), longest
 
 
 def _longest_word(texts: Sequence[str], size: float) -> float:
@@ -150,10 +149,12 @@ def _widen_for_spanners(table: Table, least: list[float], size: float) -> None:
 
 
 def _shared(least: Sequence[float], natural: Sequence[float], room: float) -> tuple[float, ...]:
-    """Room beyond the least goes to what would rather be wider, and then, up to a gap of one em or so, to all."""
-    wanted = [n - m for m, n in zip(least, natural, strict=True)]
-    spare = room - sum(least)
-    share = min(1.0, spare / sum(wanted)) if sum(wanted) else 0.0
-    widths = [m + w * share for m, w in zip(least, wanted, strict=True)]
-    each = min(_ROOMY * 2.0, (room - sum(widths)) / len(widths))
-    return tuple(width + max(0.0, each) for width in widths)
+    """Room beyond the least: first to those that want little, and what nobody wants to all, up to a bearable gap."""
+    widths, spare = list(least), room - sum(least)
+    order = sorted(range(len(widths)), key=lambda c: natural[c] - least[c])
+    for place, c in enumerate(order):
+        given = min(natural[c] - least[c], spare / (len(order) - place))
+        widths[c] += given
+        spare -= given
+    each = min(_WIDEST_GAP, spare / len(widths))
+    return tuple(width + each for width in widths)

@@ -6,6 +6,7 @@ import re
 from functools import cache
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -13,13 +14,12 @@ from markupsafe import Markup
 
 from dyadline.report import document
 from dyadline.report.document import Cell, Document, Part, Reference, Symbol, Table
-from dyadline.report.labels import places
 from dyadline.report.numbers import words
 from dyadline.report.writers import pictures
-from dyadline.report.writers.decimals import missing_decimals
 from dyadline.report.writers.mathml import mathml
 
 _NAMED = re.compile(r"\b(id=\"|href=\"#|url\(#)")
+_SHOWN_ROWS = 10
 
 
 def write_html(report: Document) -> str:
@@ -52,10 +52,10 @@ def _environment() -> Environment:
         parts=_parts,
         mathml=_mathml,
         svg=svg,
-        padding=missing_decimals,
+        padding=_padding,
         kind=_kind,
         number=_number,
-        places=places,
+        places=_places,
         ends=_ends,
         sideways=_sideways,
     )
@@ -87,6 +87,32 @@ def _parts(context: Context, parts: tuple[Part, ...]) -> Markup:
     return Markup("".join(said))
 
 
+def _padding(table: Table) -> list[list[str]]:
+    """What is missing behind each number for the decimals of its column to stand under each other."""
+    written = [["" if cell is None else words(cell) for cell in row.cells] for row in table.rows()]
+    aligned = [group.aligned for group in table.groups for _ in group.rows]
+    longest = [
+        max((_fraction(row[c]) for row, counts in zip(written, aligned, strict=True) if counts), key=len, default="")
+        for c in range(len(table.columns))
+    ]
+    return [
+        [longest[c][len(_fraction(text)) :] if counts and _is_plain(text) else "" for c, text in enumerate(row)]
+        for row, counts in zip(written, aligned, strict=True)
+    ]
+
+
+def _is_plain(text: str) -> bool:
+    return bool(re.fullmatch(r"[−<> ]*[\d,]*\.?\d*", text)) and any(c.isdigit() for c in text)
+
+
+def _fraction(text: str) -> str:
+    """``.`` and as many zeros as there are decimals."""
+    if not _is_plain(text):
+        return ""
+    _, point, decimals = text.partition(".")
+    return point + "0" * len(decimals)
+
+
 def _number(table: Table) -> bool:
     return any(column.align == "number" for column in table.columns)
 
@@ -104,6 +130,16 @@ def _ends(table: Table) -> set[int]:
         total += spanner.columns
         ends.add(total)
     return ends
+
+
+def _places(finding: Any) -> str:
+    """Where a finding was made: column and row numbers, never a dyad's name or value."""
+    said = [f"column {finding.column}"] if finding.column else []
+    if finding.rows:
+        shown = ", ".join(str(row) for row in finding.rows[:_SHOWN_ROWS])
+        more = len(finding.rows) - _SHOWN_ROWS
+        said.append(f"row{'s' if len(finding.rows) > 1 else ''} {shown}" + (f" and {more} more" if more > 0 else ""))
+    return "; ".join(said)
 
 
 def _mathml(equation: document.Equation) -> Markup:
