@@ -94,7 +94,8 @@ class _Writer:
                 write(self.word.add_paragraph(style="Heading 2"), block.title)
             elif isinstance(block, Source):
                 write(self.word.add_paragraph(style=f"Heading {depth}"), block.title)
-                write(self.word.add_paragraph(style="Source"), block.text)
+                for line in block.text.splitlines():
+                    write(self.word.add_paragraph(style="Source"), line)
             else:
                 self._block(block)
 

@@ -10,6 +10,7 @@ import docx
 from docx.document import Document as WordDocument
 from docx.enum.section import WD_ORIENT, WD_SECTION
 from docx.oxml.ns import qn
+from docx.shared import Mm
 
 from dyadline.report.document import Document
 from dyadline.report.writers.docx_words import printable
@@ -51,6 +52,7 @@ def turn(word: WordDocument, *, landscape: bool) -> None:
     short, long = sorted((section.page_width or 0, section.page_height or 0))
     section.orientation = WD_ORIENT.LANDSCAPE if landscape else WD_ORIENT.PORTRAIT
     section.page_width, section.page_height = (long, short) if landscape else (short, long)
+    section.top_margin = section.bottom_margin = Mm(20 if landscape else 25)
 
 
 def packed(word: WordDocument) -> bytes:

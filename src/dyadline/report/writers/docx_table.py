@@ -18,9 +18,6 @@ from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.docx_widths import GAP, SIZES, Layout, text_width
 from dyadline.report.writers.docx_words import Anchors, element, insert_property, printable, write
 
-_KEPT_WHOLE = 26
-"""Rows of a table that moves to the next page rather than be split; a longer one repeats its head."""
-
 _RULE = {"w:val": "single", "w:sz": "4", "w:space": "0", "w:color": "auto"}
 _TWIPS = 20
 _LEFT, _RIGHT, _CENTRE = WD_ALIGN_PARAGRAPH.LEFT, WD_ALIGN_PARAGRAPH.RIGHT, WD_ALIGN_PARAGRAPH.CENTER
@@ -121,7 +118,6 @@ class _Writer:
 
     def _body(self) -> Iterator[BaseOxmlElement]:
         left = sum(len(group.rows) + bool(group.label) for group in self.given.groups)
-        whole = left <= _KEPT_WHOLE
         missing = iter(self.missing)
         room = self._room()
         for group in self.given.groups:
@@ -135,7 +131,7 @@ class _Writer:
                 yield row
             for given in group.rows:
                 left -= 1
-                keep = (whole and left > 0) or (left == 0 and bool(self.given.note))
+                keep = (self.layout.whole and left > 0) or (left == 0 and bool(self.given.note))
                 insets = [space + text_width(m, self.layout.size) for space, m in zip(room, next(missing), strict=True)]
                 yield self._line(given, insets, indented=bool(group.label), keep=keep)
 

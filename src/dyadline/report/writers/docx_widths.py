@@ -7,13 +7,15 @@ Adobe Systems. (1990). Times-Roman font metrics. Times New Roman and Liberation 
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dyadline.report.document import Table
 from dyadline.report.numbers import words
+from dyadline.report.writers.alignment import padding
 
 _LETTERS: Final = {
     letter: thousandths
@@ -57,7 +59,10 @@ GAP = 6.0
 SIZES: Final = (10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0)
 """Sizes of type for tables, in points; each has its style."""
 
-_READABLE = 8.0
+_READABLE, _SMALLEST_WHOLE = 8.0, 7.5
+_HEIGHT, _HEIGHT_SIDEWAYS = 690.0, 450.0
+"""Of the text in points, less the heading of a section where pages are sideways."""
+
 _WIDEST_GAP = 24.0
 _WORD, _LINE = 9.0, 12.0
 """In em: a word up to that length is not broken, and a column of longer text not narrower."""
@@ -81,28 +86,64 @@ class Layout:
         Size of its type in points.
     widths
         Of row labels and columns, in points, with the gaps.
+    whole
+        Whether it fits on one page with its caption and note.
     """
 
     landscape: bool
     size: float
     widths: tuple[float, ...]
+    whole: bool
 
 
 def layout(table: Table) -> Layout:
-    """The largest type at which a table fits its page; only if none does are words broken."""
-    for landscape in (False, True):
-        room = LANDSCAPE if landscape else PORTRAIT
-        if table.wide and not landscape:
-            continue
-        for size in SIZES:
-            if size < _READABLE and not landscape:
-                break
-            least, natural = _needs(table, size)
-            if sum(least) <= room:
-                return Layout(landscape=landscape, size=size, widths=_shared(least, natural, room))
-    least, _ = _needs(table, SIZES[-1])
-    widths = tuple(width * LANDSCAPE / sum(least) for width in least)
-    return Layout(landscape=True, size=SIZES[-1], widths=widths)
+    """The largest type at which a table fits its page; only if none does are words broken.
+
+    A table whose rows nearly fit one page is set in smaller type, down to the readable, rather than split.
+    """
+    fitting = [
+        found for landscape in (False, True) if (landscape or not table.wide) for found in _fits(table, landscape)
+    ]
+    if not fitting:
+        least, _ = _needs(table, SIZES[-1])
+        widths = tuple(width * LANDSCAPE / sum(least) for width in least)
+        return Layout(landscape=True, size=SIZES[-1], widths=widths, whole=False)
+    upright = [found for found in fitting if not found.landscape and found.size >= _READABLE]
+    largest = (upright or [found for found in fitting if found.landscape] or fitting)[0]
+    whole = [found for found in fitting if found.landscape == largest.landscape and found.whole]
+    return whole[0] if whole and whole[0].size >= min(largest.size, _SMALLEST_WHOLE) else largest
+
+
+def _fits(table: Table, landscape: bool) -> Iterator[Layout]:
+    """Sizes of type, from the largest, at which no number and no short word is broken."""
+    room, height = (LANDSCAPE, _HEIGHT_SIDEWAYS) if landscape else (PORTRAIT, _HEIGHT)
+    for size in SIZES:
+        least, natural = _needs(table, size)
+        if sum(least) <= room:
+            widths = _shared(least, natural, room)
+            whole = _height(table, widths, size, room) <= height
+            yield Layout(landscape=landscape, size=size, widths=widths, whole=whole)
+
+
+def _height(table: Table, widths: Sequence[float], size: float, room: float) -> float:
+    """Points that a table takes with caption and note, nearly."""
+    line = 1.15 * size + 2.0
+    lines = [_lines(row.label, widths[0] - 1.8 * size, size) for row in table.rows()]
+    for c, column in enumerate(table.columns):
+        if column.align == "text":
+            texts = (words(cell) if (cell := row.cells[c]) is not None else "" for row in table.rows())
+            lines = [max(n, _lines(text, widths[c + 1], size)) for n, text in zip(lines, texts, strict=True)]
+    heads = max(_lines(column.label, width, size) for column, width in zip(table.columns, widths[1:], strict=True))
+    heads += 1 + any(spanner.words for spanner in table.spanners) if table.spanners else 0
+    groups = sum(bool(group.label) for group in table.groups)
+    note = sum(len(part) if isinstance(part, str) else 6 for part in table.note)
+    caption = 14.5 * (1 + _lines(table.caption, room, 11.0)) + 19.0
+    return caption + line * (sum(lines) + heads + groups) + 4.0 * groups + 10.4 * (note * 3.9 / room + 2.0)
+
+
+def _lines(text: str, width: float, size: float) -> int:
+    """Lines that a text takes in a cell of that width."""
+    return max(1, math.ceil(text_width(text, size) / max(width - GAP, size)))
 
 
 def _needs(table: Table, size: float) -> tuple[list[float], list[float]]:
@@ -110,8 +151,13 @@ def _needs(table: Table, size: float) -> tuple[list[float], list[float]]:
     grouped = any(group.label for group in table.groups)
     labels = [row.label for row in table.rows()]
     columns = [_text_needs([table.stub, *labels], size, indent=size if grouped else 0.0)]
+    missing = padding(table)
     for c, column in enumerate(table.columns):
-        said = [words(cell) for row in table.rows() if (cell := row.cells[c]) is not None]
+        said = [
+            words(cell) + lacks[c]
+            for row, lacks in zip(table.rows(), missing, strict=True)
+            if (cell := row.cells[c]) is not None
+        ]
         if column.align == "text":
             columns.append(_text_needs([column.label, *said], size))
             continue

@@ -14,6 +14,8 @@ _NAMESPACES = (
 )
 _FONT = '<w:rPr><w:rFonts w:ascii="Cambria Math" w:hAnsi="Cambria Math"/></w:rPr>'
 _NOTHING = "\u200b"
+"""LibreOffice takes an empty cell, and an operator without a left side, for a mistake."""
+
 _CLOSERS = {"(": ")", "[": "]", "{": "}", "|": "|", "‖": "‖"}
 _ACCENTS = {"^": "\u0302", "~": "\u0303", "¯": "\u0305", "‾": "\u0305", "→": "\u20d7", "˙": "\u0307"}
 _SUMS = "∑∏∫"
@@ -77,7 +79,7 @@ def _row(nodes: Sequence[Element]) -> str:
         else:
             said.append(_node(node))
             if _is_function(node) and at + 1 < len(nodes) and not _opens(nodes[at + 1]):
-                said.append(_run("\u2009"))
+                said.append(_words("\u2009"))
         at += 1
     return "".join(said)
 
@@ -155,7 +157,6 @@ def _run(text: str, style: str = "") -> str:
 def _identifier(node: Element) -> str:
     text = node.text or ""
     if not text:
-        # LibreOffice takes an operator without a left side for a mistake, and a cell that begins with text to the left.
         return _words(_NOTHING)
     if len(text) > 1:
         return _words(text)
@@ -186,7 +187,7 @@ def _plain(text: str) -> str:
 
 def _space(node: Element) -> str:
     width = float(node.get("width", "0em").removesuffix("em"))
-    return next((_run(space) for least, space in _SPACES if width >= least), "")
+    return next((_words(space) for least, space in _SPACES if width >= least), "")
 
 
 def _script(node: Element) -> str:
@@ -236,7 +237,9 @@ def _table(node: Element) -> str:
     )
     gap = '<m:cGpRule m:val="3"/><m:cGp m:val="60"/>' if "right" in sides else ""
     spread = '<m:rSpRule m:val="1"/>' if "right" in sides else ""
-    said = "".join(f"<m:mr>{''.join(f'<m:e>{_row(list(cell))}</m:e>' for cell in row)}</m:mr>" for row in rows)
+    said = "".join(
+        f"<m:mr>{''.join(f'<m:e>{_row(list(cell)) or _words(_NOTHING)}</m:e>' for cell in row)}</m:mr>" for row in rows
+    )
     return f'<m:m><m:mPr><m:plcHide m:val="1"/>{spread}{gap}<m:mcs>{columns}</m:mcs></m:mPr>{said}</m:m>'
 
 
