@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from docx.document import Document as WordDocument
@@ -26,14 +27,13 @@ from dyadline.report.labels import places
 from dyadline.report.writers import pictures
 from dyadline.report.writers.docx_page import blank, packed, turn
 from dyadline.report.writers.docx_table import write_table
-from dyadline.report.writers.docx_widths import PORTRAIT, layout
+from dyadline.report.writers.docx_widths import PORTRAIT, Layout, layout
 from dyadline.report.writers.docx_words import Anchors, anchors, field, printable, write
 from dyadline.report.writers.mathml import mathml
 from dyadline.report.writers.omml import office_math
 
 _TALLEST = 560.0
 """Points that a figure may take so that its caption stays on the page."""
-
 
 _FIRST_SENTENCE = re.compile(r"(.+?[.?!])(\s+[A-Z].*)", re.DOTALL)
 
@@ -56,7 +56,7 @@ def write_docx(document: Document) -> bytes:
         At an equation for which `office_math` has no rule.
     """
     word = blank(document)
-    writer = _Writer(word, anchors(document))
+    writer = _Writer(word, anchors(document), {table.key: layout(table) for table in document.tables()})
     writer.front(document)
     for section in document.sections:
         writer.section(section)
@@ -67,6 +67,7 @@ def write_docx(document: Document) -> bytes:
 class _Writer:
     word: WordDocument
     anchors: Anchors
+    layouts: Mapping[str, Layout]
     landscape: bool = False
 
     def front(self, document: Document) -> None:
@@ -102,7 +103,7 @@ class _Writer:
     def _turn(self, *blocks: Block) -> None:
         """Turn the page if the first of these that is no heading needs it."""
         first = next((block for block in blocks if not isinstance(block, Heading)), None)
-        needed = isinstance(first, Table) and layout(first).landscape
+        needed = isinstance(first, Table) and self.layouts[first.key].landscape
         if needed != self.landscape:
             turn(self.word, landscape=needed)
             self.landscape = needed
@@ -112,7 +113,7 @@ class _Writer:
             self._running(block, "Body Text")
         elif isinstance(block, Table):
             self._caption(f"table-{block.key}", block.caption, "Caption")
-            write_table(self.word, block, layout(block), self.anchors)
+            write_table(self.word, block, self.layouts[block.key], self.anchors)
         elif isinstance(block, Figure):
             self._figure(block)
         elif isinstance(block, Equation):
@@ -137,7 +138,7 @@ class _Writer:
         self.anchors.end(paragraph, anchor)
         paragraph.add_run().add_break()
         sentences = _FIRST_SENTENCE.fullmatch(title)
-        write(paragraph, sentences[1] if sentences else title, "Caption Title")
+        write(paragraph, sentences[1] if sentences else title, "CaptionTitle")
         if sentences:
             write(paragraph, sentences[2])
 

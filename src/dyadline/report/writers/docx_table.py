@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from docx.document import Document as WordDocument
 from docx.enum.text import WD_ALIGN_PARAGRAPH
-from docx.oxml import OxmlElement
 from docx.oxml.xmlchemy import BaseOxmlElement
 from docx.shared import Pt
 from docx.text.paragraph import Paragraph
@@ -166,9 +165,9 @@ class _Writer:
 
     def _paragraph(self, *, keep: bool = False, align: WD_ALIGN_PARAGRAPH = _LEFT) -> Paragraph:
         size = self.layout.size
-        style = "Table Text" if size == SIZES[0] else f"Table Text {size:g}"
-        paragraph = Paragraph(OxmlElement("w:p"), self.word._body)
-        paragraph.style = style
+        made = element("w:p")
+        made.style = "TableText" if size == SIZES[0] else f"TableText{2.0 * size:g}"
+        paragraph = Paragraph(made, self.word._body)
         if keep:
             paragraph.paragraph_format.keep_with_next = True
         if align != _LEFT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,28 +101,34 @@ def layout(table: Table) -> Layout:
 
     A table whose rows nearly fit one page is set in smaller type, down to the readable, rather than split.
     """
-    fitting = [
-        found for landscape in (False, True) if (landscape or not table.wide) for found in _fits(table, landscape)
-    ]
-    if not fitting:
-        least, _ = _needs(table, SIZES[-1])
-        widths = tuple(width * LANDSCAPE / sum(least) for width in least)
-        return Layout(landscape=True, size=SIZES[-1], widths=widths, whole=False)
-    upright = [found for found in fitting if not found.landscape and found.size >= _READABLE]
-    largest = (upright or [found for found in fitting if found.landscape] or fitting)[0]
-    whole = [found for found in fitting if found.landscape == largest.landscape and found.whole]
-    return whole[0] if whole and whole[0].size >= min(largest.size, _SMALLEST_WHOLE) else largest
+    upright = None if table.wide else _fitted(table, landscape=False)
+    sideways = upright or _fitted(table, landscape=True)
+    if sideways is not None:
+        return sideways
+    least, _ = _needs(table, SIZES[-1])
+    widths = tuple(width * LANDSCAPE / sum(least) for width in least)
+    return Layout(landscape=True, size=SIZES[-1], widths=widths, whole=False)
 
 
-def _fits(table: Table, landscape: bool) -> Iterator[Layout]:
-    """Sizes of type, from the largest, at which no number and no short word is broken."""
+def _fitted(table: Table, *, landscape: bool) -> Layout | None:
+    """As large as the page allows without breaking a number or a short word."""
     room, height = (LANDSCAPE, _HEIGHT_SIDEWAYS) if landscape else (PORTRAIT, _HEIGHT)
+    largest = None
     for size in SIZES:
+        if size < _READABLE and not landscape:
+            break
         least, natural = _needs(table, size)
-        if sum(least) <= room:
-            widths = _shared(least, natural, room)
-            whole = _height(table, widths, size, room) <= height
-            yield Layout(landscape=landscape, size=size, widths=widths, whole=whole)
+        if sum(least) > room:
+            continue
+        widths = _shared(least, natural, room)
+        whole = _height(table, widths, size, room) <= height
+        found = Layout(landscape=landscape, size=size, widths=widths, whole=whole)
+        if whole and (largest is None or size >= _SMALLEST_WHOLE):
+            return found
+        largest = largest or found
+        if size <= _SMALLEST_WHOLE:
+            break
+    return largest
 
 
 def _height(table: Table, widths: Sequence[float], size: float, room: float) -> float:
@@ -195,11 +201,15 @@ def _widen_for_spanners(table: Table, least: list[float], size: float) -> None:
 
 
 def _shared(least: Sequence[float], natural: Sequence[float], room: float) -> tuple[float, ...]:
-    """Room beyond the least: first to those that want little, and what nobody wants to all, up to a bearable gap."""
+    """Room beyond the least goes first to those that want little, long text gets more but not all.
+
+    What nobody wants goes to all, up to a bearable gap.
+    """
     widths, spare = list(least), room - sum(least)
-    order = sorted(range(len(widths)), key=lambda c: natural[c] - least[c])
-    for place, c in enumerate(order):
-        given = min(natural[c] - least[c], spare / (len(order) - place))
+    wanted = {c: n - m for c, (m, n) in enumerate(zip(least, natural, strict=True)) if n > m}
+    for c in sorted(wanted, key=wanted.__getitem__):
+        share = math.sqrt(wanted[c]) / sum(map(math.sqrt, wanted.values()))
+        given = min(wanted.pop(c), spare * share)
         widths[c] += given
         spare -= given
     each = min(_WIDEST_GAP, spare / len(widths))

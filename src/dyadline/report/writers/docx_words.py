@@ -49,11 +49,12 @@ def insert_property(paragraph: Paragraph, made: BaseOxmlElement) -> None:
 
 
 def write(paragraph: Paragraph, text: str, style: str | None = None) -> Run:
-    """Add text; letters written from the right say so, and turn their paragraph if they begin it."""
+    """Add text in a style of characters (its id); text from the right says so, and turns the paragraph it begins."""
     text = printable(text)
     if not paragraph.runs and right_to_left(text):
         insert_property(paragraph, element("w:bidi"))
-    run = paragraph.add_run(text, style)
+    run = paragraph.add_run(text)
+    run._r.style = style
     if right_to_left(text):
         run.font.rtl = True
     return run
