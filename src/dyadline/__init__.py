@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dyadline.model.simulate import simulate_responses
     from dyadline.plan.analysis import AnalysisPlan
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
+    from dyadline.report.syntax.scripts import syntax, syntax_data
     from dyadline.result import AnalysisResult
     from dyadline.studies.published.check import check_table
     from dyadline.studies.twins import simulate
@@ -83,6 +84,8 @@ _ROOMS = {
     "simulate": "studies.twins",
     "simulate_responses": "model.simulate",
     "standardised": "inference.standardised",
+    "syntax": "report.syntax.scripts",
+    "syntax_data": "report.syntax.scripts",
     "variance_components": "inference.variance",
     "write_report": "workflow",
 }
@@ -131,6 +134,8 @@ __all__ = [
     "simulate",
     "simulate_responses",
     "standardised",
+    "syntax",
+    "syntax_data",
     "variance_components",
     "write_report",
 ]
