@@ -73,7 +73,7 @@ def round_edges(low: float, high: float, *, most: int) -> np.ndarray[Any, np.dty
     if width <= abs(low) * 1e-12:
         width = (abs(low) or 1.0) / most
     power = 10.0 ** math.floor(math.log10(width))
-    step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= width * (1 - 1e-9))
+    step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= 0.7 * width)
     places = np.arange(math.floor(low / step + 1e-9), math.floor(high / step) + 2)
     return np.array([float(f"{place * step:.12g}") for place in places])
 

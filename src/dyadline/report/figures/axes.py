@@ -91,7 +91,7 @@ def tooltip(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
     ]
 
 
-COUNT, TIME, VALUE = ",d", "~g", ",.2f"
+COUNT, TIME, VALUE = ",d", "~f", ",.2f"
 """Formats of tooltips."""
 
 
@@ -127,7 +127,10 @@ def axis_titles(columns: ColumnsSection) -> AxisTitles:
 def time_axis(times: pl.Series, title: str) -> Spec:
     """Occasions as the data name them: each labelled where they are few."""
     known = sorted(set(times.drop_nulls().to_list()))
-    axis: Spec = {"grid": False, "labelOverlap": "greedy", "format": TIME}
+    steps = {round(b - a, 9) for a, b in pairwise(known)}
+    # Where there is no room for all labels, every second one, unless occasions are unevenly spread.
+    overlap = "parity" if len(steps) == 1 else "greedy"
+    axis: Spec = {"grid": False, "labelOverlap": overlap, "labelSeparation": 6, "format": TIME}
     if 0 < len(known) <= 20:
         axis["values"] = known
     padding = 0.04 * (known[-1] - known[0]) if len(known) > 1 else 0.5
@@ -151,6 +154,7 @@ def value_axis(values: Sequence[Spec], title: str, *, fields: Sequence[str] = ("
         "field": fields[0],
         "type": "quantitative",
         "title": title,
+        "axis": {"tickCount": 6},
         "scale": {"zero": False, "nice": True, "domain": [low, high]},
     }
 

@@ -74,8 +74,15 @@ def dyad_panels(
     )
     values = _panel_rows(rated.join(scored.select("dyad", "pseudonym", "panel"), on="dyad"), curved=curves is not None)
     x = time_axis(pl.Series([v["x"] for v in values]), titles.time)
-    x["axis"] = {"grid": False, "labelOverlap": "greedy", "tickCount": 4, "format": TIME}
-    y = value_axis(values, "Alliance rating", fields=("rating", "line", "other"))
+    x["axis"] = {
+        "grid": False,
+        "labelOverlap": "greedy",
+        "tickCount": 4,
+        "tickMinStep": 1,
+        "titleLimit": 100,
+        "format": TIME,
+    }
+    y = value_axis(values, "Rating", fields=("rating", "line", "other"))
     y["axis"] = {"tickCount": 4}
     colour, dash, shape = rater_scales()
     hint = tooltip(
@@ -200,7 +207,7 @@ def convergence_groups(
     sizes = np.bincount(places)
     average = [scored["convergence"].filter(pl.Series(places == g)).mean() for g in range(number_of_groups)]
     names = [
-        f"{name} (n = {size}), mean {number(mean)}"  # type: ignore[arg-type]
+        f"{name} (n = {size}): mean {number(mean)}"  # type: ignore[arg-type]
         for name, size, mean in zip(GROUPS[number_of_groups], sizes, average, strict=True)
     ]
     group_of = scored.select("dyad", group=pl.Series([names[g] for g in places]))
@@ -221,20 +228,19 @@ def convergence_groups(
     if not ratings and not gaps:
         return None
     x = time_axis(pl.Series([v["x"] for v in (*ratings, *gaps)]), titles.time)
+    x["axis"] = {**x["axis"], "titleLimit": 210}
     above = _ratings_layers(ratings, x, titles)
     below = _gap_layers(gaps, x, discrepancy_title(kind), said=titles.time)
+    header: Spec = {"title": None, "labelLimit": 215, "labelPadding": 4}
     facets = [
         {
             "data": {"values": values},
             "facet": {"field": "group", "type": "nominal", "sort": names, "header": header},
             "columns": number_of_groups,
             "spacing": 16,
-            "spec": {"width": 205, "height": 150, "layer": layers},
+            "spec": {"width": 205, "height": 165, "layer": layers},
         }
-        for values, layers, header in (
-            (ratings, above, {"title": None, "labelLimit": 215, "labelPadding": 4}),
-            (gaps, below, {"title": None, "labelLimit": 215, "labels": not ratings}),
-        )
+        for values, layers in ((ratings, above), (gaps, below))
         if values
     ]
     by = {1: "", 2: " by halves of the convergence score", 3: " by thirds of the convergence score"}[number_of_groups]
@@ -243,8 +249,8 @@ def convergence_groups(
         key="convergence-groups",
         caption=sentences(
             f"{what} of both raters{by}, the gap between them shaded (top), and mean {kind} with its 95% confidence "
-            "interval in the same dyads (bottom). Where patients rate higher in some dyads and therapists in others, "
-            "mean curves lie nearer to each other than the two of a dyad.",
+            "interval in the same dyads (bottom); n: dyads, mean: of their score. Where patients rate higher in some "
+            "dyads and therapists in others, mean curves lie nearer to each other than the two of a dyad.",
             grouped or gaps_grouped,
             _few(gaps_by_time, names),
         ),
@@ -304,7 +310,7 @@ def _both(name: str, time: float, heights: dict[str, tuple[int, float]]) -> list
 
 def _ratings_layers(values: list[Spec], x: Spec, titles: AxisTitles) -> list[Spec]:
     y = value_axis(values, titles.ratings, fields=("mean", "other"))
-    y["axis"] = {"titleLimit": 170, "tickCount": 5}
+    y["axis"] = {"titleLimit": 190, "tickCount": 5}
     colour, dash, shape = rater_scales()
     hint = tooltip(("rater", "Rater"), ("x", titles.time, TIME), ("mean", "Mean", VALUE), ("n", "Dyads", COUNT))
     return [
@@ -326,6 +332,6 @@ def _ratings_layers(values: list[Spec], x: Spec, titles: AxisTitles) -> list[Spe
 
 def _gap_layers(values: list[Spec], x: Spec, title: str, *, said: str) -> list[Spec]:
     y = value_axis([*values, {"mean": 0.0}], title, fields=("mean", "low", "high"))
-    y["axis"] = {"titleLimit": 170, "tickCount": 5}
+    y["axis"] = {"titleLimit": 190, "tickCount": 5}
     layers = mean_layers(values, x, y, said=said)
     return [{k: v for k, v in layer.items() if k != "data"} for layer in layers]
