@@ -313,11 +313,11 @@ def test_the_map_of_dyads_tells_missing_from_gone():
 def test_days_of_their_own_become_periods_of_the_dyads_means():
     # 30 dyads, each with its own eleven days: no two share one.
     rows = study(30, 11).with_columns(time=pl.int_range(330) * 7 % 330 + 0.5)
-    values, said = by_occasion(rows, "patient_rating")
+    values, said = by_occasion(rows, "patient_rating", "therapist_rating")
     assert "periods of 20" in said
     day = rows.drop_nulls("patient_rating").filter((pl.col("time") >= 40) & (pl.col("time") < 60))
     expected = {d: np.mean(x["patient_rating"].to_numpy()) for (d,), x in day.group_by("dyad")}
-    found = dict(values.filter(pl.col("time") == 50.0).select("dyad", "patient_rating").rows())
+    found = dict(values.filter(pl.col("time") == 50.0).select("dyad", "patient_rating").drop_nulls().rows())
     assert found == pytest.approx(expected, rel=1e-12)
     figure = two_raters(rows, titles=TITLES)
     assert said in figure.caption and len(list(data_of(figure.spec))) > 20
@@ -476,3 +476,12 @@ def test_names_of_any_kind_are_titles_and_nothing_else(plan_maker):
             assert "<script" not in svg
             width = float(svg.split('width="', 1)[1].split('"', 1)[0])
             assert width < 900, (figure.key, hostile)  # a long title is cut, it does not stretch the figure
+
+
+def test_an_occasion_is_labelled_as_it_is():
+    vl_convert = pytest.importorskip("vl_convert")
+    rows = study(12, 3).with_columns(time=pl.col("time").replace_strict({1.0: 1.0, 2.0: 20.5, 3.0: 40.0}))
+    for figure in every_figure(rows, individual=False):
+        if figure.key != "score-histograms":
+            svg = vl_convert.vegalite_to_svg(dict(figure.spec), allowed_base_urls=[])
+            assert ">20.5</text>" in svg and ">40</text>" in svg, figure.key

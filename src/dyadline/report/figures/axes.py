@@ -38,6 +38,7 @@ CONFIG: Spec = {
         "titleLimit": 330,  # names of columns can be of any length
         "labelLimit": 220,
     },
+    "axisY": {"titleLimit": 210},
     "header": {"labelFontSize": 12.5, "titleFontSize": 12.5, "labelColor": INK, "labelFontWeight": "bold"},
     "title": {"fontSize": 12.5, "subtitleFontSize": 12, "color": INK, "subtitleColor": "#444444", "anchor": "start"},
     "legend": {
@@ -91,6 +92,9 @@ def tooltip(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
     ]
 
 
+AS_IT_IS = "format(datum.value, '~f')"
+"""Label of an occasion; an axis' own format would round 2.5 to 3 where ticks are 10 apart."""
+
 COUNT, TIME, VALUE = ",d", "~f", ",.2f"
 """Formats of tooltips."""
 
@@ -124,14 +128,14 @@ def axis_titles(columns: ColumnsSection) -> AxisTitles:
     )
 
 
-def time_axis(times: pl.Series, title: str) -> Spec:
-    """Occasions as the data name them: each labelled where they are few."""
+def time_axis(times: pl.Series, title: str, *, each: bool = True) -> Spec:
+    """Occasions as the data name them: each labelled where they are few, unless they are `each` but a period."""
     known = sorted(set(times.drop_nulls().to_list()))
     steps = {round(b - a, 9) for a, b in pairwise(known)}
     # Where there is no room for all labels, every second one, unless occasions are unevenly spread.
     overlap = "parity" if len(steps) == 1 else "greedy"
-    axis: Spec = {"grid": False, "labelOverlap": overlap, "labelSeparation": 6, "format": TIME}
-    if 0 < len(known) <= 20:
+    axis: Spec = {"grid": False, "labelOverlap": overlap, "labelSeparation": 6, "labelExpr": AS_IT_IS}
+    if each and 0 < len(known) <= 20:
         axis["values"] = known
     padding = 0.04 * (known[-1] - known[0]) if len(known) > 1 else 0.5
     domain = [known[0] - padding, known[-1] + padding] if known else [0, 1]

@@ -7,6 +7,7 @@ import polars as pl
 from dyadline.report.document import Figure
 from dyadline.report.figures.aggregates import sentences, shares
 from dyadline.report.figures.axes import (
+    AS_IT_IS,
     COUNT,
     INK,
     TIME,
@@ -57,7 +58,13 @@ def missing_values(rows: pl.DataFrame, *, titles: AxisTitles, pseudonyms: pl.Dat
         "field": "x",
         "type": "ordinal",
         "title": "Occasion of the dyad" if in_order else titles.time,
-        "axis": {"labelAngle": 0, "labelOverlap": "parity", "labelSeparation": 5, "format": TIME},
+        "axis": {
+            "labelAngle": 0,
+            "labelOverlap": "parity",
+            "labelSeparation": 5,
+            "labelExpr": AS_IT_IS,
+            "ticks": False,
+        },
     }
     if pseudonyms is None:
         return _tiles(there, x)
@@ -97,7 +104,7 @@ def _tiles(there: pl.DataFrame, x: Spec) -> Figure:
         {"mark": {"type": "rect", "stroke": "white"}, "encoding": {"x": x, "y": y, "color": colour, "tooltip": hint}}
     ]
     if counted.height <= MOST_LABELS:
-        ink = {"condition": {"test": "datum.share > 55", "value": "white"}, "value": INK}
+        ink = {"condition": {"test": "datum.share > 70", "value": "white"}, "value": INK}
         text = {**share, "format": ".0f"}
         layers.append(
             {"mark": {"type": "text", "fontSize": 11.5}, "encoding": {"x": x, "y": y, "text": text, "color": ink}}

@@ -8,6 +8,7 @@ import polars as pl
 from dyadline.report.document import Figure
 from dyadline.report.figures.aggregates import LEAST, by_occasion, left_out, means, sentences
 from dyadline.report.figures.axes import (
+    AS_IT_IS,
     COUNT,
     GREY,
     RATERS,
@@ -77,11 +78,13 @@ def dyad_panels(
     x["axis"] = {
         "grid": False,
         "labelOverlap": "greedy",
+        "labelExpr": AS_IT_IS,
         "tickCount": 4,
-        "tickMinStep": 1,
         "titleLimit": 100,
-        "format": TIME,
     }
+    known = sorted({v["x"] for v in values})
+    if len(known) <= 5:
+        x["axis"]["values"] = known
     y = value_axis(values, "Rating", fields=("rating", "line", "other"))
     y["axis"] = {"tickCount": 4}
     colour, dash, shape = rater_scales()
@@ -213,13 +216,14 @@ def convergence_groups(
     group_of = scored.select("dyad", group=pl.Series([names[g] for g in places]))
     rated = with_curves(rows, curves)
     columns = [f"{rater.lower()}_rating" for rater in RATERS]
-    by_time, grouped = by_occasion(rated, *columns)
-    gaps_by_time, gaps_grouped = by_occasion(discrepancies, "discrepancy")
+    by_time, grouped = by_occasion(rated, *columns, groups=number_of_groups)
+    gaps_by_time, gaps_grouped = by_occasion(discrepancies, "discrepancy", groups=number_of_groups)
     by_time, gaps_by_time = by_time.join(group_of, on="dyad"), gaps_by_time.join(group_of, on="dyad")
     if curves is None:
         ratings = _rating_rows(by_time, names)
     else:
-        ratings, grouped = _line_rows(rated, curves, group_of, names), ""
+        shared = by_time.filter(pl.col("dyad").n_unique().over("time") >= LEAST)["time"].unique()
+        ratings = _line_rows(_in_model_time(shared, rated), curves.drop_nulls().join(group_of, on="dyad"), names)
     gaps = [
         {"group": name, **m}
         for name in names
@@ -227,7 +231,7 @@ def convergence_groups(
     ]
     if not ratings and not gaps:
         return None
-    x = time_axis(pl.Series([v["x"] for v in (*ratings, *gaps)]), titles.time)
+    x = time_axis(pl.Series([v["x"] for v in (*ratings, *gaps)]), titles.time, each=not (grouped or gaps_grouped))
     x["axis"] = {**x["axis"], "titleLimit": 210}
     above = _ratings_layers(ratings, x, titles)
     below = _gap_layers(gaps, x, discrepancy_title(kind), said=titles.time)
@@ -264,17 +268,23 @@ def _few(values: pl.DataFrame, names: list[str]) -> str:
     return f"Occasions with fewer than {LEAST} dyads of a group are left out." if any(left) else ""
 
 
-def _line_rows(rated: pl.DataFrame, curves: pl.DataFrame, group_of: pl.DataFrame, names: list[str]) -> list[Spec]:
+def _in_model_time(times: pl.Series, rows: pl.DataFrame) -> list[tuple[float, float]]:
+    """First and last of some times, each with the model's time of it."""
+    if times.is_empty():
+        return []
+    known = rows.select("time", "t").sort("time")[[0, -1]].to_numpy()
+    (time, t), (_, per) = known[0], np.diff(known, axis=0)[0]
+    whole = float(known[1, 0] - time)
+    ends = sorted({float(times.min()), float(times.max())})  # type: ignore[arg-type]
+    return [(end, float(t + (end - time) * (per / whole if whole else 0.0))) for end in ends]
+
+
+def _line_rows(ends: list[tuple[float, float]], curves: pl.DataFrame, names: list[str]) -> list[Spec]:
     """Both ends of the mean of all dyads' curves, which drop-out does not bend; rows as in `_rating_rows`."""
     found = []
-    ends = rated.select("time", "t").sort("t")[[0, -1]].unique(maintain_order=True).rows()
-    known = curves.drop_nulls().join(group_of, on="dyad")
     for name in names:
-        lines = (
-            known.filter(pl.col("group") == name)
-            .group_by("rater")
-            .agg(pl.len(), pl.col("intercept").mean(), pl.col("slope").mean())
-        )
+        mean = pl.col("intercept", "slope").mean()
+        lines = curves.filter(pl.col("group") == name).group_by("rater").agg(pl.len(), mean)
         by_rater = {rater: rest for rater, *rest in lines.filter(pl.col("len") >= LEAST).rows()}
         for time, t in ends:
             heights = {rater: (n, short(intercept + slope * t)) for rater, (n, intercept, slope) in by_rater.items()}

@@ -63,7 +63,7 @@ def two_raters(rows: pl.DataFrame, *, titles: AxisTitles) -> Figure | None:
         for (rater, of_rater), aside in zip(by_rater.items(), (-1, 1), strict=True)
         for found in of_rater
     ]
-    x = time_axis(times, titles.time)
+    x = time_axis(times, titles.time, each=not grouped)
     y = value_axis(values, titles.ratings, fields=("mean", "low", "high", "below", "above"))
     colour, dash, shape = rater_scales()
     sd_line: Spec = {"type": "line", "strokeWidth": 1.2, "strokeDash": [1.5, 3], "opacity": 0.9}
@@ -76,8 +76,10 @@ def two_raters(rows: pl.DataFrame, *, titles: AxisTitles) -> Figure | None:
         ("sd", "SD", VALUE),
         ("n", "Dyads", COUNT),
     )
+    alone = whole == 0.0  # a line over one occasion would not be seen
+    sd_mark: Spec = {"type": "tick", "orient": "horizontal", "size": 16, "thickness": 1.2} if alone else sd_line
     layers: list[Spec] = [
-        {"mark": sd_line, "encoding": {"x": x, "y": {**y, "field": edge}, "color": colour}}
+        {"mark": sd_mark, "encoding": {"x": x, "y": {**y, "field": edge}, "color": colour}}
         for edge in ("below", "above")
     ]
     layers += [
@@ -97,8 +99,8 @@ def two_raters(rows: pl.DataFrame, *, titles: AxisTitles) -> Figure | None:
     return Figure(
         key="two-raters",
         caption=sentences(
-            "Mean alliance by rater and occasion. Bars: 95% confidence interval of the mean; thin dotted lines: "
-            "one standard deviation above and below the mean.",
+            "Mean alliance by rater and occasion. Bars: 95% confidence interval of the mean; "
+            f"{'ticks' if alone else 'thin dotted lines'}: one standard deviation above and below the mean.",
             grouped,
             left_out(rated, columns, least=least),
         ),
