@@ -480,7 +480,7 @@ def test_names_of_any_kind_are_titles_and_nothing_else(plan_maker):
 
 def test_an_occasion_is_labelled_as_it_is():
     vl_convert = pytest.importorskip("vl_convert")
-    rows = study(12, 3).with_columns(time=pl.col("time").replace_strict({1.0: 1.0, 2.0: 20.5, 3.0: 40.0}))
+    rows = study(60, 3).with_columns(time=pl.col("time").replace_strict({1.0: 1.0, 2.0: 20.5, 3.0: 40.0}))
     for figure in every_figure(rows, individual=False):
         if figure.key != "score-histograms":
             svg = vl_convert.vegalite_to_svg(dict(figure.spec), allowed_base_urls=[])

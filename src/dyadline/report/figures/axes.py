@@ -72,9 +72,10 @@ def individual_chart(body: Spec) -> Spec:
     return chart({"params": [DYAD], **body})
 
 
-def faded(opacity: float) -> Spec:
-    """Opacity of a dyad's mark: as it is, or faint while another dyad stands out."""
-    return {"condition": {"test": "dyad === null || datum.dyad === dyad", "value": opacity}, "value": opacity / 5.0}
+def faded(opacity: float, *, lit: float = 1.0) -> Spec:
+    """Opacity of a dyad's mark: as it is, lit while it stands out, faint while another dyad does."""
+    plain = {"test": "dyad === null", "value": opacity}
+    return {"condition": [plain, {"test": "datum.dyad === dyad", "value": lit}], "value": opacity / 5.0}
 
 
 def widened(width: float, *, to: float = 2.5) -> Spec:

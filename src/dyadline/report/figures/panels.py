@@ -99,7 +99,12 @@ def dyad_panels(
         {
             "transform": [{"filter": "isValid(datum.other) && isValid(datum.line)"}],
             "mark": {"type": "area", "color": GREY},
-            "encoding": {"x": x, "y": {**y, "field": "line"}, "y2": {"field": "other"}, "opacity": faded(0.28)},
+            "encoding": {
+                "x": x,
+                "y": {**y, "field": "line"},
+                "y2": {"field": "other"},
+                "opacity": faded(0.28, lit=0.28),
+            },
         },
         {
             "transform": [{"filter": "isValid(datum.line)"}],
