@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
     from dyadline.report.syntax.scripts import syntax, syntax_data
     from dyadline.result import AnalysisResult
+    from dyadline.studies.published.check import check_table
     from dyadline.studies.twins import simulate
     from dyadline.workflow import convergence, describe, run, write_report
 
@@ -52,6 +53,7 @@ _ROOMS = {
     "Influence": "inference.influence",
     "PlanError": "errors",
     "bootstrap": "inference.bootstrap",
+    "check_table": "studies.published.check",
     "checks": "inference.checks",
     "coefficients": "inference.coefficients",
     "compare": "inference.compare",
@@ -101,6 +103,7 @@ __all__ = [
     "PlanError",
     "__version__",
     "bootstrap",
+    "check_table",
     "checks",
     "coefficients",
     "compare",
