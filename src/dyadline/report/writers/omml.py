@@ -16,8 +16,8 @@ _FONT = '<w:rPr><w:rFonts w:ascii="Cambria Math" w:hAnsi="Cambria Math"/></w:rPr
 _NOTHING = "\u200b"
 """LibreOffice takes an empty cell, and an operator without a left side, for a mistake."""
 
-_CLOSERS = {"(": ")", "[": "]", "{": "}", "|": "|", "‖": "‖"}
-_ACCENTS = {"^": "\u0302", "~": "\u0303", "¯": "\u0305", "‾": "\u0305", "→": "\u20d7", "˙": "\u0307"}
+_CLOSERS = {"(": ")", "[": "]", "{": "}", "|": "|"}
+_ACCENTS = {"^": "\u0302", "~": "\u0303", "¯": "\u0305"}
 _SUMS = "∑∏∫"
 _SCRIPTS = ("msub", "msup", "msubsup", "munder", "mover", "munderover")
 _SPACES = ((0.9, "\u2003"), (0.4, "\u2002"), (0.25, "\u2005"), (0.05, "\u2009"))
@@ -88,7 +88,7 @@ def _opens(node: Element) -> bool:
     if _name(node) == "mrow" and len(node):
         return _opens(node[0])
     text = node.text or ""
-    return _name(node) == "mo" and text in _CLOSERS and (text not in "|‖" or node.get("form") == "prefix")
+    return _name(node) == "mo" and text in _CLOSERS and (text != "|" or node.get("form") == "prefix")
 
 
 def _closes(node: Element, opener: Element) -> bool:
@@ -96,7 +96,7 @@ def _closes(node: Element, opener: Element) -> bool:
     if _name(node) in ("msub", "msup", "msubsup"):
         return _closes(node[0], opener)
     text = opener.text or ""
-    return _name(node) == "mo" and node.text == _CLOSERS[text] and (text not in "|‖" or node.get("form") == "postfix")
+    return _name(node) == "mo" and node.text == _CLOSERS[text] and (text != "|" or node.get("form") == "postfix")
 
 
 def _closing(nodes: Sequence[Element], start: int) -> int | None:
