@@ -50,20 +50,12 @@ def dyad_figure(key: str, *, slope: float) -> Figure:
     )
 
 
-def number_figure(rows: list[dict[str, float]], fields: dict[str, Any]) -> Figure:
-    """One point per row, whose fields are told as `fields` has it."""
+def number_figure(rows: list[dict[str, float]], tooltip: list[dict[str, Any]]) -> Figure:
+    """One point per row, with that tooltip."""
     x = {"field": "place", "type": "quantitative"}
     values = [{"place": place, **row} for place, row in enumerate(rows)]
-    return _figure(
-        "numbers",
-        {
-            "data": {"values": values},
-            "mark": "point",
-            "encoding": {"x": x},
-            "usermeta": {"fields": fields},
-            "width": 900,
-        },
-    )
+    encoding = {"x": x, "tooltip": tooltip}
+    return _figure("numbers", {"data": {"values": values}, "mark": "point", "encoding": encoding, "width": 900})
 
 
 def linked_document(*figures: Figure) -> Document:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from linked_figures import EVIL_ATTRIBUTE, LONG, dyad_figure, hostile_document, linked_document, number_figure
 
 import dyadline as dl
 from dyadline.report.compose import compose
@@ -23,6 +22,7 @@ from dyadline.report.figures.axes import INK, PATIENT, THERAPIST
 from dyadline.report.numbers import words
 from dyadline.report.writers.html import write_html
 from dyadline.studies.twins import twin_file, twin_plan
+from linked_figures import EVIL_ATTRIBUTE, LONG, hostile_document, linked_document, number_figure
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this system")
@@ -154,6 +154,9 @@ def test_a_point_tells_its_numbers(opened, pages):
         page.mouse.move(box["x"] + box["width"] / 2 + 2, box["y"] + box["height"] / 2 - 2)
         page.wait_for_selector(".tip:visible")
         assert page.locator(".tip > div").all_text_contents() == ["Dyad D001", "Session 3", "Rating first 1.50"]
+        ring = page.locator("figure").first.locator(".ring").bounding_box()
+        for side, size in (("x", "width"), ("y", "height")):
+            assert ring[side] + ring[size] / 2 == pytest.approx(box[side] + box[size] / 2, abs=1)
         page.mouse.move(2, 2)
         page.wait_for_selector(".tip", state="hidden")
 
@@ -161,33 +164,29 @@ def test_a_point_tells_its_numbers(opened, pages):
 def test_tooltips_write_numbers_as_the_report_does(opened, tmp_path):
     # Halves, ends of every rule, and what rounding turns into zero or one.
     numbers = [0.0, -0.001, 0.0004, 0.0005, 0.032, 0.125, 0.375, 0.5, 0.9996, 0.99949, 1.0, 1.005, 2.5, -2.125, 3.25]
-    numbers += [99.94, 99.95, 100.5, 1234.5, -1089.0, 9999999.0, 12345678.9, -4e11, math.pi]
-    asked = {
-        "number": {}, "estimate": {"decimals": 3}, "percent": {"decimals": 1}, "proportion": {}, "count": {},
-        "occasion": {}, "df": {}, "p": {}, "criterion": {"decimals": 0},
+    numbers += [99.95, 100.5, 1234.5, -1089.0, 9999999.0, 12345678.9, -4e11, math.pi]
+    formats = {"whole": ".0f", "one": ",.1f", "two": ".2f", "count": ",d"}
+    kinds = {
+        "whole": {"decimals": 0}, "one": {"decimals": 1}, "two": {"decimals": 2}, "count": {"kind": "count"},
+        "p": {"kind": "p"}, "occasion": {"kind": "occasion"},
     }  # fmt: skip
-    fields = {kind: {"label": kind, "kind": kind, **more} for kind, more in asked.items()}
-    fields["low"] = {"label": "interval", "kind": "interval", "to": "high"}
-    fields["from"] = {"label": "range", "kind": "range", "to": "until"}
-    rows = [
-        dict.fromkeys(asked, value) | {"low": value - 1, "high": value, "from": value, "until": value + 0.5}
-        for value in numbers
+    tooltip = [
+        {"field": name, "title": f"as {name}", "type": "quantitative", "format": formats.get(name, "~g")}
+        for name in kinds
     ]
+    tooltip.append({"field": "place", "title": "row", "type": "quantitative"})
+    rows = [{**dict.fromkeys(kinds, value), "occasion": round(value)} for value in numbers]
     path = tmp_path / "numbers.html"
-    path.write_text(write_html(linked_document(number_figure(rows, fields))), encoding="utf-8")
+    path.write_text(write_html(linked_document(number_figure(rows, tooltip))), encoding="utf-8")
     with opened(path) as page:
         enliven(page)
         page.locator(".drawing").last.focus()
         before = ""
-        for row in rows:
+        for place, row in enumerate(rows):
             page.keyboard.press("ArrowRight")
-            cells = {kind: Cell(value=row[kind], kind=kind, **more) for kind, more in asked.items()}
-            cells |= {
-                "interval": Cell(value=(row["low"], row["high"]), kind="interval"),
-                "range": Cell(value=(row["from"], row["until"]), kind="range"),
-            }
-            expected = [f"{label} {words(cell)}" for label, cell in cells.items()]
             page.wait_for_function("before => document.getElementById('status').textContent !== before", arg=before)
+            expected = [f"as {name} {words(Cell(value=row[name], **about))}" for name, about in kinds.items()]
+            expected.append(f"row {place}")
             assert page.locator(".tip > div").all_text_contents() == expected
             before = page.locator("#status").text_content()
 
@@ -268,9 +267,3 @@ def test_print_has_what_is_folded_away(opened, pages):
     assert "[columns]" in text
     assert "Highlight dyad" not in text
     assert {sheet.mediabox.width > sheet.mediabox.height for sheet in sheets} == {True, False}
-
-
-def test_only_figures_that_ask_for_it_are_linked():
-    document = linked_document()
-    assert write_html(document).count("<option>") == 3
-    assert dyad_figure("third", slope=1).individual

@@ -45,7 +45,7 @@ def plot(figure: Figure) -> Markup:
     """What the script draws, as JSON that cannot end its element: ``spec`` (Vega), ``fields`` of the tooltips."""
     from vl_convert import vegalite_to_vega
 
-    told = [[f.name, f.label, f.kind, f.decimals, f.to] for f in fields(figure)]
+    told = [[f.name, f.label, f.kind, f.decimals] for f in fields(figure.spec)]
     made = {"spec": vegalite_to_vega(dict(figure.spec)), "fields": told}
     return Markup(json.dumps(made, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_HARMLESS))
 

@@ -103,26 +103,14 @@
     return value >= 1 - least / 2 ? `> ${proportion(1 - least, decimals)}` : proportion(value, decimals);
   }
 
-  function freedom(value, decimals) {
-    if (!Number.isFinite(value)) return number(value);
-    if (Math.abs(value - Math.round(value)) < 1e-6) return number(Math.round(value), 0);
-    return number(value, decimals ?? (Math.abs(Number(fixed(Math.abs(value), 1))) >= 100 ? 0 : 1));
-  }
-
   const count = (value) => (value <= -0.5 ? MINUS : "") + fixed(Math.abs(value), 0).replace(/\B(?=(\d{3})+$)/g, ",");
   const occasion = (value) =>
     (Math.abs(value) < 1e6 ? String(Number(value.toPrecision(6))) : value.toFixed(0)).replace("-", MINUS);
 
-  function written(value, kind, decimals, end) {
-    if (end !== undefined) {
-      const one = kind === "bounds" || kind === "spread" ? proportion : number;
-      const [low, high] = [value, end].map((v) => (v === null ? NONE : one(v, decimals ?? 2)));
-      if (kind === "interval" || kind === "bounds") return `[${low}, ${high}]`;
-      return kind === "extent" || (low + high).includes(MINUS) ? `${low} to ${high}` : `${low}\u2013${high}`;
-    }
+  function written(value, kind, decimals) {
     if (value === null || value === undefined) return NONE;
     if (typeof value !== "number") return String(value);
-    const by = { p: pValue, df: freedom, proportion, count, occasion }[kind] ?? number;
+    const by = { p: pValue, count, occasion }[kind] ?? number;
     return by(value, decimals ?? undefined);
   }
 
@@ -136,30 +124,53 @@
   tip.setAttribute("aria-hidden", "true");
   document.body.append(tip);
 
-  function told(datum, fields) {
-    return fields
-      .filter(([name]) => name in datum)
-      .map(([name, label, kind, decimals, to]) => [label, written(datum[name], kind, decimals, to ? datum[to] : undefined)]);
+  // Label and words of what is told of a mark: its own tooltip, with the numbers written as in the report.
+  function told({ datum = {}, tooltip }, fields) {
+    const here = fields.filter(([name]) => name in datum);
+    const say = ([name, label, kind, decimals]) => [label, written(datum[name], kind, decimals)];
+    if (tooltip === undefined || tooltip === null) return here.map(say);
+    if (typeof tooltip !== "object") return [["", String(tooltip)]];
+    return Object.entries(tooltip).map(([label, text]) => {
+      const meant = here.filter((field) => field[1] === label);
+      return meant.length === 1 ? say(meant[0]) : [label, String(text)];
+    });
   }
 
   function pointsOf(view, fields) {
     const found = [];
-    const visit = (mark, x, y) => {
-      if (/axis|legend|title|header|footer/.test(mark.role)) return;
-      for (const item of mark.items) {
-        const left = x + (item.x ?? 0), top = y + (item.y ?? 0);
-        if (mark.marktype === "group") {
-          item.items.forEach((inner) => visit(inner, left, top));
-          continue;
-        }
-        const datum = item.datum ?? {};
-        if (mark.marktype === "text" || item.defined === false || !told(datum, fields).length) continue;
-        const box = mark.marktype === "rect" ? [left, top, left + (item.width ?? 0), top + (item.height ?? 0)] : null;
-        found.push({ x: box ? (box[0] + box[2]) / 2 : left, y: top, box, datum });
-        if (mark.marktype === "rule") found.push({ x: x + (item.x2 ?? item.x), y: y + (item.y2 ?? item.y), datum });
-      }
+    const dataMark = (mark) => mark.marktype !== "text" && !/axis|legend|title|header|footer/.test(mark.role);
+    const withTips = (mark) => mark.marktype === "group" ? mark.items.some((g) => g.items.some(withTips))
+      : dataMark(mark) && mark.items.some((item) => item.tooltip);
+    const root = view.scenegraph().root;
+    const asked = withTips(root); // where some marks have tooltips, the others are to be silent
+    const add = (item, x, y, more = {}) => {
+      const lines = item.defined === false || (asked && !item.tooltip) ? [] : told(item, fields);
+      if (lines.length) found.push({ x, y, lines, dyad: item.datum?.dyad, ...more });
     };
-    visit(view.scenegraph().root, ...view.origin());
+    const visit = (mark, x, y) => {
+      if (!dataMark(mark)) return;
+      mark.items.forEach((item, place) => {
+        const left = x + (item.x ?? 0), top = y + (item.y ?? 0);
+        if (mark.marktype === "group") return item.items.forEach((inner) => visit(inner, left, top));
+        if (mark.marktype === "rect") {
+          const right = left + (item.width ?? 0), bottom = top + (item.height ?? 0);
+          return add(item, (left + right) / 2, top, { box: [left, top, right, bottom] });
+        }
+        add(item, left, top);
+        if (mark.marktype === "rule") add(item, x + (item.x2 ?? item.x), y + (item.y2 ?? item.y));
+        const before = mark.marktype === "line" && item.datum?.dyad !== undefined && mark.items[place - 1];
+        if (!before || before.defined === false) return;
+        // Between its points a line says whose it is, and nothing else.
+        const steps = Math.floor(Math.hypot(item.x - before.x, item.y - before.y) / 12);
+        const whose = { datum: item.datum, tooltip: { Dyad: item.datum.dyad } };
+        for (let s = 1; s < steps; s += 1) {
+          const part = s / steps;
+          add(whose, left + (before.x - item.x) * part, top + (before.y - item.y) * part, { between: true });
+        }
+      });
+    };
+    const [x, y] = view.origin(), { left, top } = view.padding();
+    visit(root, x + left, y + top);
     return found;
   }
 
@@ -178,7 +189,7 @@
     drawn.append(ring);
     drawing.replaceChildren(stage);
     const linked = (plot.spec.signals ?? []).some((signal) => signal.name === "dyad");
-    const made = { figure, view, drawn, ring, linked, fields: plot.fields, points: pointsOf(view, plot.fields), at: -1 };
+    const made = { figure, view, drawn, ring, linked, points: pointsOf(view, plot.fields), at: -1 };
     figure.classList.add("live");
     if (linked && shown) await light(made);
     return made;
@@ -213,9 +224,9 @@
     one.at = place;
     const there = one.points[place];
     tip.hidden = !there;
-    one.ring.classList.toggle("on", Boolean(there && !there.box));
+    one.ring.classList.toggle("on", Boolean(there && !there.box && !there.between));
     if (!there) return;
-    tip.replaceChildren(...told(there.datum, one.fields).map(([label, value]) =>
+    tip.replaceChildren(...there.lines.map(([label, value]) =>
       make("div", {}, make("bdi", { className: "name", textContent: label }), " ", make("bdi", { textContent: value }))));
     one.ring.setAttribute("cx", there.x);
     one.ring.setAttribute("cy", there.y);
@@ -228,8 +239,9 @@
   }
 
   function step(one, by) {
-    const last = one.points.length - 1;
-    point(one, one.at < 0 ? (by > 0 ? 0 : last) : Math.min(last, Math.max(0, one.at + by)));
+    const stops = one.points.flatMap((there, place) => (there.between ? [] : [place]));
+    const at = stops.indexOf(one.at);
+    point(one, stops[at < 0 ? (by > 0 ? 0 : stops.length - 1) : Math.min(stops.length - 1, Math.max(0, at + by))]);
     status.textContent = tip.innerText.replaceAll("\n", "; ");
   }
 
@@ -281,7 +293,7 @@
     drawing.addEventListener("pointerenter", () => bring(figure));
     drawing.addEventListener("focus", () => bring(figure));
     const toward = (event, then) => bring(figure).then((one) => one && then(one, nearest(one, event)));
-    const dyadAt = (one, place) => String((chooser && one.points[place]?.datum.dyad) ?? "");
+    const dyadAt = (one, place) => String((chooser && one.points[place]?.dyad) ?? "");
     drawing.addEventListener("pointermove", (event) => toward(event, (one, place) => {
       if (place !== one.at) point(one, place);
       show(dyadAt(one, place) || chosen);

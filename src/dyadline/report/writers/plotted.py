@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from dyadline.report.document import Cell, Column, Figure, Kind, Row, RowGroup, Table
-from dyadline.report.numbers import decimals_of_spread
+from dyadline.report.numbers import decimals_of_spread, words
 
 MOST_ROWS = 60
 """Of a figure whose data are written out below it."""
 
-_SILENT = ("detail", "order", "key", "href", "url", "description", "opacity", "strokeWidth")
+_SILENT = ("detail", "order", "key", "description", "opacity", "strokeWidth")
 _JOINED = ("layer", "concat", "hconcat", "vconcat")
 
 Rows = Sequence[Mapping[str, Any]]
@@ -28,48 +29,43 @@ class Field:
         In the data, and for readers.
     kind, decimals
         How its values are written, as in `Cell`.
-    to
-        Field with the upper end, for the kinds that have two ends; empty for all others.
     """
 
     name: str
     label: str
     kind: Kind = "number"
     decimals: int | None = None
-    to: str = ""
 
     def cell(self, row: Mapping[str, Any]) -> Cell | None:
         """Its value in that row; ``None`` where the row has no such field."""
         if self.name not in row:
             return None
         value = row[self.name]
-        if self.to:
-            return Cell(value=(value, row.get(self.to)), kind=self.kind, decimals=self.decimals)
         return Cell(value=str(value) if self.kind == "text" else value, kind=self.kind, decimals=self.decimals)
 
 
-def fields(figure: Figure) -> tuple[Field, ...]:
-    """Fields worth reading, the dyad first.
+def fields(spec: Mapping[str, Any]) -> tuple[Field, ...]:
+    """What readers are told of the data: the tooltips' fields, or, if there are no tooltips, those of the axes.
 
-    A specification can name them itself under ``usermeta``, as ``{"fields": {"mean": {"label": "Mean", "kind":
-    "number", "decimals": 2}}}``; otherwise they are those that its encodings show, under the titles of their axes.
+    A tooltip's format becomes the report's own way of writing: ``.2f`` a number of two decimals, ``d`` a count.
     """
-    told = figure.spec.get("usermeta", {}).get("fields")
-    if told is not None:
-        return tuple(Field(name=name, **about) for name, about in told.items())
-    rows = [row for _, rows in datasets(figure.spec) for row in rows]
+    rows = [row for _, rows in datasets(spec) for row in rows]
+    told = [about for part in _parts(spec, "") for about in _hints(part[1])]
+    found = {(about["field"], _title(about)): about.get("format", "") for about in told}
+    if found:
+        return tuple(_field(name, label, rows, form) for (name, label), form in found.items())
+    return _of_axes(spec, rows)
+
+
+def _of_axes(spec: Mapping[str, Any], rows: Rows) -> tuple[Field, ...]:
     titles: dict[str, str] = {}
-    across: set[str] = set()
-    for channel, about in _encodings(figure.spec):
-        name, title = about["field"], _title(about)
-        titles[name] = titles.get(name) or title
-        if channel in ("x", "x2"):
-            across.add(name)
+    for about in sorted(_encodings(spec), key=lambda about: about.get("type") != "nominal"):
+        titles[about["field"]] = titles.get(about["field"]) or _title(about)
     if any("dyad" in row for row in rows):
         titles = {"dyad": "Dyad", **titles}
-    once = [title for title in titles.values() if list(titles.values()).count(title) == 1]
+    all_titles = list(titles.values())
     return tuple(
-        _guessed(name, title if title in once and title else _spoken(name), rows, across=name in across)
+        _field(name, title if title and all_titles.count(title) == 1 else _spoken(name), rows, "")
         for name, title in titles.items()
         if any(name in row for row in rows)
     )
@@ -92,11 +88,12 @@ def data_tables(figure: Figure) -> tuple[Table, ...]:
     plotted = datasets(figure.spec)
     if sum(len(rows) for _, rows in plotted) > MOST_ROWS:
         return ()
-    known = fields(figure)
+    known = {field.name: field for field in reversed(fields(figure.spec))}
+    ordered = list(reversed(known.values()))
     return tuple(
         _table(f"{figure.key}-data-{n}", title, present, rows)
         for n, (title, rows) in enumerate(plotted, start=1)
-        if len(present := [field for field in known if any(field.name in row for row in rows)]) > 1
+        if len(present := [field for field in ordered if any(field.name in row for row in rows)]) > 1
     )
 
 
@@ -108,8 +105,6 @@ def _table(key: str, title: str, present: Sequence[Field], rows: Rows) -> Table:
 
 
 def _label(field: Field, row: Mapping[str, Any]) -> str:
-    from dyadline.report.numbers import words
-
     cell = field.cell(row)
     return "" if cell is None else words(cell)
 
@@ -126,11 +121,17 @@ def _parts(spec: Mapping[str, Any], above: str) -> Iterator[tuple[str, Mapping[s
         yield from _parts(spec["spec"], title)
 
 
-def _encodings(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _encodings(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for _, part in _parts(spec, ""):
         for channel, about in part.get("encoding", {}).items():
             if channel not in _SILENT and isinstance(about, Mapping) and isinstance(about.get("field"), str):
-                yield channel, about
+                yield about
+
+
+def _hints(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    hint = part.get("encoding", {}).get("tooltip") or []
+    every = [hint] if isinstance(hint, Mapping) else hint
+    return [about for about in every if isinstance(about.get("field"), str)]
 
 
 def _title(about: Mapping[str, Any]) -> str:
@@ -145,14 +146,18 @@ def _spoken(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _guessed(name: str, label: str, rows: Rows, *, across: bool) -> Field:
+def _field(name: str, label: str, rows: Rows, form: str) -> Field:
     values = [row[name] for row in rows if row.get(name) is not None]
-    if not all(isinstance(v, int | float) for v in values):
+    if not values or not all(isinstance(v, int | float) for v in values):
         return Field(name=name, label=label, kind="text")
     if name in ("p", "p_value"):
         return Field(name=name, label=label, kind="p")
+    if fixed := re.search(r"\.(\d)f$", form):
+        return Field(name=name, label=label, decimals=int(fixed[1]))
+    if form.endswith("d"):
+        return Field(name=name, label=label, kind="count")
     if all(float(v).is_integer() for v in values):
-        return Field(name=name, label=label, kind="occasion" if across else "count")
+        return Field(name=name, label=label, kind="occasion")
     return Field(name=name, label=label, decimals=decimals_of_spread(_spread(values)))
 
 
