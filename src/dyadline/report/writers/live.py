@@ -25,20 +25,29 @@ _NAMED = re.compile(r"\b(id=\"|href=\"#|url\(#)")
 _TAG = re.compile(r"<[^>]+>")
 _PLACES = re.compile(r' (?:d|transform|points)="[^"]*"')
 _LONG = re.compile(r"(\.\d\d)\d+")
+_ZEROS = re.compile(r"(\.\d*?)0+(?!\d)")
+_UNSEEN = re.compile(r'<path[^>]* (?:display="none"|d="M0,0h0v[\d.]+h0Z")[^>]*/>')
+_SPARE = re.compile(r' (?:class|aria-hidden|pointer-events|font-family)="[^"]*"| (?:opacity|stroke-width)="1"')
 _HARMLESS = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\u2028": r"\u2028", "\u2029": r"\u2029"})
 
 
 def svg(figure: Figure) -> Markup:
-    """A figure as inline SVG: names of its parts unique on the page, places to a hundredth of a pixel.
+    """A figure as inline SVG: names of its parts unique on the page, nothing in it that is not seen.
 
+    Places are to a hundredth of a pixel; what the drawing program writes for itself is left out, a third of the whole.
     It is described by what it stands in, so that a live drawing can take its place.
     """
 
     def tidy(tag: re.Match[str]) -> str:
-        own = _NAMED.sub(lambda m: f"{m[1]}{escape(figure.key)}-", tag[0])
-        return _PLACES.sub(lambda m: _LONG.sub(r"\1", m[0]), own)
+        own = _NAMED.sub(lambda m: f"{m[1]}{escape(figure.key)}-", _SPARE.sub("", tag[0]))
+        return _PLACES.sub(lambda m: _ZEROS.sub(_without_zeros, _LONG.sub(r"\1", m[0])), own)
 
-    return Markup(_TAG.sub(tidy, pictures.svg(figure)).replace("<svg ", '<svg aria-hidden="true" ', 1))
+    made = _TAG.sub(tidy, _UNSEEN.sub("", pictures.svg(figure)))
+    return Markup(made.replace("<svg ", '<svg aria-hidden="true" font-family="sans-serif" ', 1))
+
+
+def _without_zeros(fraction: re.Match[str]) -> str:
+    return "" if fraction[1] == "." else fraction[1]
 
 
 def plot(figure: Figure) -> Markup:

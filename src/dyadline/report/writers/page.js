@@ -213,8 +213,10 @@
     const reach = 22 / matrix.a;
     let best = -1, least = reach * reach;
     one.points.forEach(({ x, y, box }, place) => {
-      const inside = box && at.x >= box[0] && at.x <= box[2] && at.y >= Math.min(box[1], box[3] - 12) && at.y <= box[3];
-      const distance = inside ? 0 : box ? Infinity : (x - at.x) ** 2 + (y - at.y) ** 2;
+      const across = box && at.x >= box[0] && at.x <= box[2] && at.y <= box[3];
+      // A bar that is too low to be hit can be pointed at from a little above it.
+      const over = across && (at.y >= box[1] ? 0 : at.y >= box[3] - 12 ? 1 : Infinity);
+      const distance = across ? over : box ? Infinity : (x - at.x) ** 2 + (y - at.y) ** 2;
       if (distance < least) [best, least] = [place, distance];
     });
     return best;
