@@ -93,12 +93,13 @@ def test_everyone_can_read_the_report(opened, pages, width, scheme, rules):
     with opened(pages["study1"], width=width, color_scheme=scheme) as page:
         enliven(page)
         page.evaluate("document.querySelectorAll('details').forEach(d => (d.open = true))")
-        # The drawings themselves are hidden from assistive technology; thousands of lines only take time here.
+        assert not sideways(page)
+        # Drawings are hidden from assistive technology, and rows are made alike: thousands of each only take time.
         page.evaluate("document.querySelectorAll('figure svg').forEach(s => s.replaceChildren())")
+        page.evaluate("document.querySelectorAll('tbody tr:nth-child(n+4)').forEach(row => row.remove())")
         options = {"runOnly": rules} if rules else None
         found = axe.run(page, options=options).response["violations"]
         assert [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found] == []
-        assert not sideways(page)
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1600])
