@@ -26,6 +26,13 @@ def render(document: Document, form: Format, *, stem: str = "report") -> dict[st
         from dyadline.report.writers.html import write_html
 
         return {f"{stem}.html": write_html(document).encode()}
+    if form == "tex":
+        from dyadline.report.writers import pictures
+        from dyadline.report.writers.latex import write_latex
+
+        paths = {figure.key: f"{stem}-figures/{figure.key}.pdf" for figure in document.figures()}
+        drawn = {paths[figure.key]: pictures.pdf(figure) for figure in document.figures()}
+        return {f"{stem}.tex": write_latex(document, figures=paths).encode(), **drawn}
     raise NotImplementedError(form)  # until its writer is there
 
 

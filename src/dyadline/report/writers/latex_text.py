@@ -1,0 +1,215 @@
+r"""Text as LaTeX: nothing in it is a command, and pdfLaTeX, LuaLaTeX and XeLaTeX print it without complaint.
+
+What Latin Modern has is written as it stands or, symbols and Greek, as mathematics. Everything else goes through
+``\dychar{...}{U+0416}`` of ``preamble.tex``, which prints the first where a font has it and the second elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from dyadline.report.writers.characters import clusters, code_point, spaced, unseen
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    "'": "’",
+    **{c: f"\\{c}" for c in "{}$&#_%"},
+    "[": "{[}",  # not the option of a command before it
+    "]": "{]}",
+    "\u00a0": "~",
+    "\u2007": r"\,",
+    "\u2009": r"\,",
+    "\u202f": r"\,",
+    "\u00ad": r"\-",
+    "\u200b": r"\allowbreak{}",
+    "\u2010": "-",
+    "\u2011": r"\mbox{-}",
+}
+_OWN = frozenset(
+    "¡¢£¤¥¦§¨©ª«¬®¯°±´µ¶·¸º»¼½¾¿×÷–—‘’‚“”„†‡•…‰‹›€™−"
+    + "".join(map(chr, range(0xC0, 0x180))).translate(dict.fromkeys(map(ord, "×÷ĦħıĸĿŀŉŦŧſ"))) + "ı"
+)
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho varsigma sigma tau upsilon phi "
+    "chi psi omega"
+).split()
+_GREEK_CAPITALS = (
+    "A B Gamma Delta E Z H Theta I K Lambda M N Xi O Pi P . Sigma T Upsilon Phi X Psi Omega"  # U+03A2 is empty
+).split()
+_MATHS = {
+    **{chr(0x3B1 + k): "o" if word == "o" else f"\\{word}" for k, word in enumerate(_GREEK)},
+    **{
+        chr(0x391 + k): f"\\{word}" if len(word) > 1 else rf"\mathrm{{{word}}}"
+        for k, word in enumerate(_GREEK_CAPITALS)
+        if word != "."
+    },
+    "ϕ": r"\varphi",
+    "ϑ": r"\vartheta",
+    "ϵ": r"\epsilon",
+    "∞": r"\infty",
+    "≤": r"\leq",
+    "≥": r"\geq",
+    "≠": r"\neq",
+    "≈": r"\approx",
+    "≡": r"\equiv",
+    "∼": r"\sim",
+    "∝": r"\propto",
+    "→": r"\rightarrow",
+    "←": r"\leftarrow",
+    "↔": r"\leftrightarrow",
+    "⇒": r"\Rightarrow",
+    "↑": r"\uparrow",
+    "↓": r"\downarrow",
+    "∑": r"\sum",
+    "∏": r"\prod",
+    "√": r"\surd",
+    "∂": r"\partial",
+    "∇": r"\nabla",
+    "∈": r"\in",
+    "∉": r"\notin",
+    "∩": r"\cap",
+    "∪": r"\cup",
+    "∅": r"\emptyset",
+    "⋅": r"\cdot",
+    "∗": r"\ast",
+    "∘": r"\circ",
+    "∓": r"\mp",
+    "′": r"\prime",
+    "⊥": r"\perp",
+    "∥": r"\parallel",
+    "⟨": r"\langle",
+    "⟩": r"\rangle",
+}
+_ACCENTS = {"\u0300": "grave", "\u0301": "acute", "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0308": "ddot"}
+_OVER_LATIN = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0308": '"'}
+_RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+−n", strict=True))
+_LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+_JOINED = frozenset("-–—,’‘")
+"""Two of these in a row would become another character."""
+
+LONG_WORD, CHUNK = 20, 8
+"""A word longer than this may be broken after punctuation, and wherever so many letters have gone by."""
+
+
+def latex(text: str) -> str:
+    """Text that LaTeX prints as it stands; long words can be broken.
+
+    Parameters
+    ----------
+    text
+        Anything; runs of white space become one space.
+
+    Returns
+    -------
+    LaTeX for running text, captions and cells.
+    """
+    return "".join(_word(word) if word != " " else " " for word in re.split("( )", spaced(text)))
+
+
+def latex_running(text: str) -> str:
+    """The same for text between other text: a space at its ends stays."""
+    if not spaced(text):
+        return " " if text else ""
+    before, after = ("" if spaced(end) else " " for end in (text[0], text[-1]))
+    return f"{before}{latex(text)}{after}"
+
+
+def latex_code(text: str) -> str:
+    """The same in typewriter letters, with straight quotes and every space kept."""
+    words = unicodedata.normalize("NFC", text.expandtabs(4)).split(" ")
+    return r"\texttt{" + r"\ ".join(_word(word, code=True) for word in words) + "}"
+
+
+def latex_heading(text: str) -> str:
+    """The same for a heading, which PDF viewers also list: there only plain letters."""
+    printed = latex(text)
+    listed = "".join(_listed(c) for c in spaced(text))
+    return printed if printed == listed else rf"\texorpdfstring{{{printed}}}{{{listed}}}"
+
+
+def latex_path(path: str) -> str:
+    """The name of a file as an argument; spaces, per cent and braces are letters of it."""
+    odd = {"%": r"\dypercent ", "#": r"\dyhash ", "{": r"\dyopen ", "}": r"\dyclose ", "\\": r"\dybackslash "}
+    return "".join(odd.get(c) or (rf"\detokenize{{{c}}}" if c in "~^_$&" else c) for c in path)
+
+
+def pieces(word: str) -> list[str]:
+    """A word cut where it may be broken."""
+    if len(word) <= LONG_WORD:
+        return [word]
+    cut, held = [], ""
+    for cluster in clusters(word):
+        held += cluster
+        if len(held) >= CHUNK or not cluster[0].isalnum():
+            cut.append(held)
+            held = ""
+    return [*cut, held] if held else cut
+
+
+def _word(word: str, *, code: bool = False) -> str:
+    return r"\allowbreak{}".join(_piece(piece, code=code) for piece in pieces(word))
+
+
+def _piece(text: str, *, code: bool) -> str:
+    said, foreign, before = [], "", ""
+    for cluster in clusters(text):
+        written = _known(cluster, code=code)
+        if written is None:
+            foreign += cluster
+            continue
+        said.append(_foreign(foreign))
+        foreign = ""
+        character = written if len(written) == 1 else cluster
+        if character in _JOINED and before in _JOINED:
+            written = rf"\kern0pt{written}"
+        said.append(written)
+        before = character
+    return "".join([*said, _foreign(foreign)])
+
+
+def _known(cluster: str, *, code: bool = False) -> str | None:
+    """LaTeX for one character and its accents; nothing if Latin Modern does not have it."""
+    if code and cluster == "'":
+        return r"\textquotesingle{}"
+    if cluster in _SPECIAL:
+        return _SPECIAL[cluster]
+    if cluster in _OWN or (len(cluster) == 1 and " " <= cluster <= "~"):
+        return cluster
+    if cluster in _RAISED:
+        return rf"\textsuperscript{{{_RAISED[cluster]}}}"
+    if cluster in _LOWERED:
+        return rf"\textsubscript{{{_LOWERED[cluster]}}}"
+    base, *accents = unicodedata.normalize("NFD", cluster)
+    if base in _MATHS and all(a in _ACCENTS for a in accents):
+        symbol = _MATHS[base]
+        for accent in accents:
+            symbol = rf"\{_ACCENTS[accent]}{{{symbol}}}"
+        return rf"\ensuremath{{{symbol}}}"
+    if len(accents) == 1 and accents[0] in _OVER_LATIN and base.isascii() and base.isalpha():
+        return rf"\{_OVER_LATIN[accents[0]]}{{{base}}}"
+    return None
+
+
+def _foreign(text: str) -> str:
+    """Characters of other alphabets; from right to left where they are written so."""
+    if not text:
+        return ""
+    printable = "" if any(unseen(c) for c in text) else text
+    command = r"\dyright" if unicodedata.bidirectional(text[0]) in ("R", "AL") else r"\dychar"
+    return rf"{command}{{{printable}}}{{{' '.join(map(code_point, text))}}}"
+
+
+def _listed(character: str) -> str:
+    if character in "\\{}$&#_%~^":
+        return rf"\{character}" if character in "{}$&#_%" else _SPECIAL[character]
+    if character in _OWN or " " <= character <= "~":
+        return character
+    return _foreign(character).replace(r"\dyright", r"\dychar", 1)
