@@ -8,11 +8,10 @@ from dyadline.report.document import Cell, Table
 from dyadline.report.numbers import words
 from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.latex_text import latex, latex_running
-from dyadline.report.writers.latex_widths import APART, WORDS, Layout, layout, lines, width
+from dyadline.report.writers.latex_widths import APART, WORDS, Layout, layout, letters, lines, width
 
 _HEIGHTS = {False: 480.0, True: 315.0}
 """Height in points that rows may take on a page, upright and turned; a table of more rows is broken over pages."""
-_LINES = {"small": 12.0, "footnotesize": 11.0, "scriptsize": 9.5}
 _NOTE = {False: 110, True: 170}
 """Letters of a note on a line."""
 
@@ -39,7 +38,7 @@ def latex_table(table: Table, *, anchor: str, note: str, above: str) -> str:
     head, body = _head(table, plan), list(_body(table, plan))
     caption = rf"\caption{{{latex(table.caption)}}}\label{{{anchor}}}"
     below = rf"\dynote{{{note}}}" if note else ""
-    size = rf"\{plan.size}\setlength{{\tabcolsep}}{{{plan.gap}em}}"
+    size = rf"\fontsize{{{plan.points}}}{{{1.2 * plan.points:.3g}}}\selectfont\setlength{{\tabcolsep}}{{{plan.gap}em}}"
     if not _whole(table, plan, note):
         again = rf"\multicolumn{{{len(table.columns) + 1}}}{{@{{}}l@{{}}}}{{\textbf{{\tablename~\thetable}} (continued)}}"
         made = [
@@ -80,7 +79,7 @@ def latex_table(table: Table, *, anchor: str, note: str, above: str) -> str:
 
 def _whole(table: Table, plan: Layout, note: str) -> bool:
     """Whether it stays on one page."""
-    height = _LINES[plan.size] * (sum(plan.rows) + 1.5 * len(table.groups)) + 11.0 * len(note) / _NOTE[plan.sideways]
+    height = 1.2 * plan.points * (sum(plan.rows) + 1.5 * len(table.groups)) + 11.0 * len(note) / _NOTE[plan.sideways]
     return height <= _HEIGHTS[plan.sideways]
 
 
@@ -112,9 +111,12 @@ def _head(table: Table, plan: Layout) -> list[str]:
             rules += [rf"\cmidrule(lr){{{at + 1}-{to}}}"] if said else []
             at = to
         made += [" & ".join(cells) + r" \\", "".join(rules)]
-    heads = [latex(table.stub)]
-    for column, said, breaks in zip(table.columns, plan.heads[1:], plan.breaks[1:], strict=True):
-        written = [rf"\textit{{{latex(line)}}}" if column.symbol else latex(line) for line in said]
+    heads = [latex(table.stub, longest=letters(plan.widths[0]))]
+    for column, said, room, breaks in zip(
+        table.columns, plan.heads[1:], plan.widths[1:], plan.breaks[1:], strict=True
+    ):
+        written = [latex(line, longest=letters(room)) for line in said]
+        written = [rf"\textit{{{line}}}" if column.symbol else line for line in written]
         heads.append(written[0] if breaks else _stacked(written, "r"))
     return [*made, " & ".join(heads) + r" \\", r"\midrule"]
 
@@ -130,10 +132,13 @@ def _body(table: Table, plan: Layout) -> Iterator[str]:
             spanned = rf"\multicolumn{{{len(table.columns) + 1}}}{{@{{}}{cell}@{{}}}}"
             yield rf"{spanned}{{{_breakable(cell)}\textit{{{latex(group.label)}}}}} \\*"
         for row in group.rows:
-            label = rf"\hspace*{{1em}}{latex(row.label)}" if indented and group.label else latex(row.label)
+            label = latex(row.label, longest=letters(plan.widths[0] - 1.0))
+            label = rf"\hspace*{{1em}}{label}" if indented and group.label else label
             cells = [
-                "" if cell is None else _cell(cell, pad, breaks=breaks)
-                for cell, pad, breaks in zip(row.cells, next(pads), plan.breaks[1:], strict=True)
+                "" if cell is None else _cell(cell, pad, room if breaks else None)
+                for cell, pad, room, breaks in zip(
+                    row.cells, next(pads), plan.widths[1:], plan.breaks[1:], strict=True
+                )
             ]
             yield " & ".join([label, *cells]) + r" \\"
 
@@ -142,12 +147,14 @@ def _breakable(cell: str) -> str:
     return "" if cell == "l" else r"\raggedright\hspace{0pt}"
 
 
-def _cell(cell: Cell, pad: str, *, breaks: bool) -> str:
+def _cell(cell: Cell, pad: str, room: float | None) -> str:
     said = words(cell)
-    if breaks or (width(said) > WORDS and isinstance(cell.value, str)):
-        parts = [said] if breaks else lines(said, WORDS)
-        written = [rf"\textbf{{{latex(part)}}}" if cell.strong else latex(part) for part in parts]
-        return _stacked(written, "r", at="t")
+    if room is not None:
+        written = latex(said, longest=letters(room))
+        return rf"\textbf{{{written}}}" if cell.strong else written
+    if width(said) > WORDS and isinstance(cell.value, str):
+        parts = [latex(part) for part in lines(said, WORDS)]
+        return _stacked([rf"\textbf{{{part}}}" if cell.strong else part for part in parts], "r", at="t")
     if cell.strong:
         whole, point, decimals = said.partition(".")
         written = rf"\dybold{{{latex_running(whole)}}}{{{point}{decimals}}}" if decimals.isdigit() else rf"\textbf{{{latex(said)}}}"

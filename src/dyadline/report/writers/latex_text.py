@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from functools import cache
 
 from dyadline.report.writers.characters import clusters, code_point, spaced, unseen
 
@@ -95,23 +97,31 @@ _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)
 _JOINED = frozenset("-–—,’‘")
 """Two of these in a row would become another character."""
 
+_JOIN_RIGHT = frozenset(" -.,:;/!?")
+"""What goes with the letters from right to left that it stands between."""
+
 LONG_WORD, CHUNK = 20, 8
 """A word longer than this may be broken after punctuation, and wherever so many letters have gone by."""
 
 
-def latex(text: str) -> str:
+def latex(text: str, *, longest: int = LONG_WORD) -> str:
     """Text that LaTeX prints as it stands; long words can be broken.
 
     Parameters
     ----------
     text
         Anything; runs of white space become one space.
+    longest
+        Letters of the longest word that is not to be broken.
 
     Returns
     -------
     LaTeX for running text, captions and cells.
     """
-    return "".join(_word(word) if word != " " else " " for word in re.split("( )", spaced(text)))
+    return "".join(
+        _from_right(run) if right else " ".join(_word(word, longest=longest) for word in run.split(" "))
+        for run, right in _runs(spaced(text))
+    )
 
 
 def latex_running(text: str) -> str:
@@ -124,8 +134,12 @@ def latex_running(text: str) -> str:
 
 def latex_code(text: str) -> str:
     """The same in typewriter letters, with straight quotes and every space kept."""
-    words = unicodedata.normalize("NFC", text.expandtabs(4)).split(" ")
-    return r"\texttt{" + r"\ ".join(_word(word, code=True) for word in words) + "}"
+    runs = _runs(unicodedata.normalize("NFC", text.expandtabs(4)))
+    said = (
+        _from_right(run) if right else r"\ ".join(_word(word, code=True) for word in run.split(" "))
+        for run, right in runs
+    )
+    return rf"\texttt{{{''.join(said)}}}"
 
 
 def latex_heading(text: str) -> str:
@@ -141,21 +155,49 @@ def latex_path(path: str) -> str:
     return "".join(odd.get(c) or (rf"\detokenize{{{c}}}" if c in "~^_$&" else c) for c in path)
 
 
-def pieces(word: str) -> list[str]:
-    """A word cut where it may be broken."""
-    if len(word) <= LONG_WORD:
+def pieces(word: str, *, longest: int = LONG_WORD) -> list[str]:
+    """A word of more letters than the longest, cut where it may be broken; not between letters from right to left."""
+    if len(word) <= longest:
         return [word]
     cut, held = [], ""
     for cluster in clusters(word):
+        if held and not (_is_right(held[-1]) and _is_right(cluster)):
+            if len(held) >= min(CHUNK, longest) or not held[-1].isalnum():
+                cut.append(held)
+                held = ""
         held += cluster
-        if len(held) >= CHUNK or not cluster[0].isalnum():
-            cut.append(held)
-            held = ""
-    return [*cut, held] if held else cut
+    return [*cut, held]
 
 
-def _word(word: str, *, code: bool = False) -> str:
-    return r"\allowbreak{}".join(_piece(piece, code=code) for piece in pieces(word))
+def is_foreign(cluster: str) -> bool:
+    """Whether Latin Modern lacks a character."""
+    return _known(cluster) is None
+
+
+def _runs(text: str) -> Iterator[tuple[str, bool]]:
+    """Text in stretches, and whether they are written from right to left: what joins their words goes with them."""
+    parts = list(clusters(text))
+    shape = "".join("r" if _is_right(part) else "j" if part in _JOIN_RIGHT else "-" for part in parts)
+    at = 0
+    for match in re.finditer("r(?:[rj]*r)?", shape):
+        yield "".join(parts[at : match.start()]), False
+        yield "".join(parts[match.start() : match.end()]), True
+        at = match.end()
+    yield "".join(parts[at:]), False
+
+
+def _is_right(cluster: str) -> bool:
+    return unicodedata.bidirectional(cluster[0]) in ("R", "AL")
+
+
+def _from_right(run: str) -> str:
+    printable = "" if any(unseen(c) for c in run) else run
+    numbers = r" \quad ".join(" ".join(map(code_point, word)) for word in run.split(" "))
+    return rf"\dyright{{{printable}}}{{{numbers}}}"
+
+
+def _word(word: str, *, longest: int = LONG_WORD, code: bool = False) -> str:
+    return r"\allowbreak{}".join(_piece(piece, code=code) for piece in pieces(word, longest=longest))
 
 
 def _piece(text: str, *, code: bool) -> str:
@@ -175,6 +217,7 @@ def _piece(text: str, *, code: bool) -> str:
     return "".join([*said, _foreign(foreign)])
 
 
+@cache
 def _known(cluster: str, *, code: bool = False) -> str | None:
     """LaTeX for one character and its accents; nothing if Latin Modern does not have it."""
     if code and cluster == "'":
@@ -199,12 +242,11 @@ def _known(cluster: str, *, code: bool = False) -> str | None:
 
 
 def _foreign(text: str) -> str:
-    """Characters of other alphabets; from right to left where they are written so."""
+    """Characters of other alphabets."""
     if not text:
         return ""
     printable = "" if any(unseen(c) for c in text) else text
-    command = r"\dyright" if unicodedata.bidirectional(text[0]) in ("R", "AL") else r"\dychar"
-    return rf"{command}{{{printable}}}{{{' '.join(map(code_point, text))}}}"
+    return rf"\dychar{{{printable}}}{{{' '.join(map(code_point, text))}}}"
 
 
 def _listed(character: str) -> str:
@@ -212,4 +254,4 @@ def _listed(character: str) -> str:
         return rf"\{character}" if character in "{}$&#_%" else _SPECIAL[character]
     if character in _OWN or " " <= character <= "~":
         return character
-    return _foreign(character).replace(r"\dyright", r"\dychar", 1)
+    return _foreign(character)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dyadline.report.document import Table
+from dyadline.report.document import Cell, Table
 from dyadline.report.numbers import words
 from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.characters import clusters, spaced
-from dyadline.report.writers.latex_text import pieces
+from dyadline.report.writers.latex_text import is_foreign, pieces
 
 _CLASSES = {"ijl.,;:'!|": 0.28, "()[]frts-–−": 0.4, "mwMW—": 0.9, "ABCDEFGHJKLNOPQRSTUVXYZ%&@+=<>×": 0.76, " ": 0.34}
 _WIDTHS = {c: width for letters, width in _CLASSES.items() for c in letters} | {"−": 0.78}
-_PRINTED, _FOREIGN, _BOLD = 0.53, 3.2, 1.15
+_PRINTED, _FOREIGN, _BOLD = 0.56, 4.2, 1.15
 
 WORDS = 12.0
 """The widest words in a column of numbers."""
@@ -21,20 +21,26 @@ WORDS = 12.0
 APART = 0.6
 """Extra space before the columns under each heading over several, in em."""
 
-_STUB, _TEXT, _HEAD, _LEAST = 17.0, 12.0, 4.5, 5.0
+_STUB, _TEXT, _HEAD, _LEAST = 17.0, 12.0, 4.5, 6.0
 """Room that row labels and texts are given before a smaller size is tried; headings of numbers; the least of each."""
 
-_GAPS = {"small": 0.5, "footnotesize": 0.4, "scriptsize": 0.3}
-"""Half the space between two columns, in em."""
+_GAPS = {10: 0.5, 9: 0.4, 8: 0.3}
+"""Type sizes in points -> half the space between two columns in em."""
 
-_SIZES = {"small": 10.0, "footnotesize": 9.0, "scriptsize": 8.0}
+_LAST_GAP = 0.3
+_LAST_SIZES = (7, 6, 5, 4, 3, 2)
+"""Only for what has no room otherwise."""
+
+_EM = {10: 10.0, 9: 9.25, 8: 8.5, 7: 7.97, 6: 7.33, 5: 6.8, 4: 5.44, 3: 4.08, 2: 2.72}
+"""Type sizes -> their em in points: small type is wider."""
+
 _UPRIGHT, _SIDEWAYS = 455.0, 702.0
 """Width of the text in points, on A4 as it stands and turned."""
 
 
 def width(text: str, *, bold: bool = False) -> float:
     """Width of a text on one line."""
-    total = sum(_WIDTHS.get(c[0], _PRINTED if ord(c[0]) < 0x250 else _FOREIGN) for c in clusters(text))
+    total = sum(_FOREIGN * len(c) if is_foreign(c) else _WIDTHS.get(c[0], _PRINTED) for c in clusters(text))
     return total * (_BOLD if bold else 1.0)
 
 
@@ -42,7 +48,7 @@ def lines(text: str, room: float) -> list[str]:
     """A text in lines that are no wider than the room, where its words can be broken so."""
     done, held = [], ""
     for word in spaced(text).split(" "):
-        for k, piece in enumerate(pieces(word)):
+        for k, piece in enumerate(pieces(word, longest=letters(room))):
             joined = f"{held} {piece}" if held and not k else held + piece
             if held and width(joined) > room:
                 done.append(held)
@@ -51,14 +57,19 @@ def lines(text: str, room: float) -> list[str]:
     return [*done, held]
 
 
+def letters(room: float) -> int:
+    """How many letters of a word surely have room on one line."""
+    return max(4, int(room / 0.6))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """How a table is set.
 
     Attributes
     ----------
-    size, gap
-        Name of the type size, and half the space between columns in em.
+    points, gap
+        Type size, and half the space between columns in em.
     widths
         Of the stub and of each column in em.
     breaks
@@ -73,7 +84,7 @@ class Layout:
         Whether the page is turned.
     """
 
-    size: str
+    points: int
     gap: float
     widths: tuple[float, ...]
     breaks: tuple[bool, ...]
@@ -86,12 +97,19 @@ class Layout:
 def layout(table: Table) -> Layout:
     """The largest type in which a table has room, upright before sideways; the smallest if it has none anywhere."""
     needs = _needs(table)
-    tried = [(size, sideways) for sideways in (False, True) for size in _SIZES]
-    for size, sideways in tried:
-        room = (_SIDEWAYS if sideways else _UPRIGHT) / _SIZES[size] - 2 * _GAPS[size] * len(table.columns) - APART * len(table.spanners) - 0.5
-        if needs.wanted <= room:
+    tried = [(points, sideways) for sideways in (False, True) for points in _GAPS]
+    tried += [(points, True) for points in _LAST_SIZES]
+    for points, sideways in tried:
+        room = _room(table, points, sideways=sideways)
+        if (needs.wanted if points in _GAPS else needs.least) <= room:
             break
-    return needs.given(table, room, size=size, sideways=sideways)
+    return needs.given(table, room, points=points, sideways=sideways)
+
+
+def _room(table: Table, points: int, *, sideways: bool) -> float:
+    """What the spaces between columns leave of the line, in em."""
+    line = (_SIDEWAYS if sideways else _UPRIGHT) / _EM[points]
+    return line - 2 * _GAPS.get(points, _LAST_GAP) * len(table.columns) - APART * len(table.spanners) - 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +125,12 @@ class _Needs:
     def wanted(self) -> float:
         return sum(self.wants)
 
-    def given(self, table: Table, room: float, *, size: str, sideways: bool) -> Layout:
-        widths = list(self.wants)
+    @property
+    def least(self) -> float:
+        return sum(min(w, _LEAST) if b else w for w, b in zip(self.wants, self.breaks, strict=True))
+
+    def given(self, table: Table, room: float, *, points: int, sideways: bool) -> Layout:
+        gap, widths = _GAPS.get(points, _LAST_GAP), list(self.wants)
         spare = room - self.wanted
         lacks = [n - w if b else 0.0 for n, w, b in zip(self.natural, widths, self.breaks, strict=True)]
         if spare < 0:
@@ -120,13 +142,13 @@ class _Needs:
             share = min(1.0, spare / sum(lacks))
             widths = [w + share * lack for w, lack in zip(widths, lacks, strict=True)]
         return Layout(
-            size=size,
-            gap=_GAPS[size],
+            points=points,
+            gap=gap,
             widths=tuple(widths),
             breaks=tuple(self.breaks),
             heads=self.heads,
             rows=tuple(_lines_of_rows(table, widths)),
-            width=sum(widths) + 2 * _GAPS[size] * len(table.columns) + APART * len(table.spanners),
+            width=sum(widths) + 2 * gap * len(table.columns) + APART * len(table.spanners),
             sideways=sideways,
         )
 
@@ -139,7 +161,7 @@ def _needs(table: Table) -> _Needs:
     pads = padding(table)
     for c, column in enumerate(table.columns):
         cells = [
-            width(words(cell) + pads[r][c], bold=cell.strong)
+            _cell_width(cell, pads[r][c], broken=column.align == "number")
             for r, row in enumerate(table.rows())
             if (cell := row.cells[c]) is not None
         ]
@@ -149,14 +171,19 @@ def _needs(table: Table) -> _Needs:
             wants.append(min(natural[-1], _TEXT))
             heads.append([column.label])
         else:
-            widest = min(widest, WORDS)
             longest = max(map(width, spaced(column.label).split(" ")))
-            heads.append(lines(column.label, max(widest, min(longest, 1.5 * _HEAD), _HEAD)))
+            heads.append(lines(column.label, max(widest, min(longest, 2 * _HEAD), _HEAD)))
             natural.append(max(widest, *map(width, heads[-1])))
             wants.append(natural[-1])
         breaks.append(column.align == "text")
     _widen_for_spanners(table, wants)
     return _Needs(natural=natural, wants=wants, breaks=breaks, heads=tuple(heads))
+
+
+def _cell_width(cell: Cell, pad: str, *, broken: bool) -> float:
+    said = words(cell)
+    parts = lines(said, WORDS) if broken and isinstance(cell.value, str) else [said + pad]
+    return max(width(part, bold=cell.strong) for part in parts)
 
 
 def _widen_for_spanners(table: Table, wants: list[float]) -> None:
