@@ -1,4 +1,4 @@
-"""Characters of foreign text before a format escapes them: white space that is one space, characters that no one sees."""
+"""Characters of foreign text before a format escapes them: white space, and what no one sees."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections.abc import Iterator
 
 _SPACES = re.compile(r"[\t\n\v\f\r\x1c-\x1f \x85\u1680\u2000-\u2006\u2008\u200a\u2028\u2029\u205f\u3000]+")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
+_JOINERS = "\u00ad\u200c\u200d"
+"""Unseen, but parts of words."""
 
 
 def spaced(text: str) -> str:
-    """Text on one line, its accents composed, with single spaces (those that do not break stay) and none at its ends."""
+    """Text on one line, its accents composed, with single spaces and none at its ends; those that do not break stay."""
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
 
 
 def unseen(character: str) -> bool:
     """Whether it has no picture of its own: controls, turns of the direction of writing, unassigned."""
-    return unicodedata.category(character) in _UNSEEN
+    return unicodedata.category(character) in _UNSEEN and character not in _JOINERS
 
 
 def code_point(character: str) -> str:

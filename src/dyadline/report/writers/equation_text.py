@@ -1,4 +1,4 @@
-r"""The words in equations: what stands in ``\text{...}``, such as a column's name, is foreign to the formula around it."""
+r"""The words in equations: what stands in ``\text{...}``, such as a column's name, is foreign to the formula."""
 
 from __future__ import annotations
 

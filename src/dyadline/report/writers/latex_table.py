@@ -1,4 +1,4 @@
-r"""Tables in LaTeX: three rules, headings over columns, decimals under each other, a page turned where they are wide."""
+"""Tables in LaTeX: three rules, headings over columns, decimals under each other, wide ones on a turned page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dyadline.report.document import Cell, Table
 from dyadline.report.numbers import words
 from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.latex_text import latex, latex_running
-from dyadline.report.writers.latex_widths import APART, WORDS, Layout, layout, letters, lines, width
+from dyadline.report.writers.latex_widths import APART, WORDS, Layout, layout, lines, longest_whole, width
 
 _HEIGHTS = {False: 480.0, True: 315.0}
 """Height in points that rows may take on a page, upright and turned; a table of more rows is broken over pages."""
@@ -40,7 +40,9 @@ def latex_table(table: Table, *, anchor: str, note: str, above: str) -> str:
     below = rf"\dynote{{{note}}}" if note else ""
     size = rf"\fontsize{{{plan.points}}}{{{1.2 * plan.points:.3g}}}\selectfont\setlength{{\tabcolsep}}{{{plan.gap}em}}"
     if not _whole(table, plan, note):
-        again = rf"\multicolumn{{{len(table.columns) + 1}}}{{@{{}}l@{{}}}}{{\textbf{{\tablename~\thetable}} (continued)}}"
+        again = (
+            rf"\multicolumn{{{len(table.columns) + 1}}}{{@{{}}l@{{}}}}{{\textbf{{\tablename~\thetable}} (continued)}}"
+        )
         made = [
             rf"\begingroup{size}\setlength{{\LTcapwidth}}{{\linewidth}}",
             rf"\begin{{longtable}}{{{_preamble(table, plan)}}}",
@@ -70,10 +72,7 @@ def latex_table(table: Table, *, anchor: str, note: str, above: str) -> str:
             below,
             r"\end{table}",
         ]
-    if plan.sideways:
-        made = [r"\begin{landscape}", above, *made, r"\end{landscape}"]
-    else:
-        made = [above, *made]
+    made = [r"\begin{landscape}", above, *made, r"\end{landscape}"] if plan.sideways else [above, *made]
     return "\n".join(line for line in made if line)
 
 
@@ -111,11 +110,9 @@ def _head(table: Table, plan: Layout) -> list[str]:
             rules += [rf"\cmidrule(lr){{{at + 1}-{to}}}"] if said else []
             at = to
         made += [" & ".join(cells) + r" \\", "".join(rules)]
-    heads = [latex(table.stub, longest=letters(plan.widths[0]))]
-    for column, said, room, breaks in zip(
-        table.columns, plan.heads[1:], plan.widths[1:], plan.breaks[1:], strict=True
-    ):
-        written = [latex(line, longest=letters(room)) for line in said]
+    heads = [_fitted(table.stub, plan.widths[0])]
+    for column, said, room, breaks in zip(table.columns, plan.heads[1:], plan.widths[1:], plan.breaks[1:], strict=True):
+        written = [_fitted(line, room) for line in said]
         written = [rf"\textit{{{line}}}" if column.symbol else line for line in written]
         heads.append(written[0] if breaks else _stacked(written, "r"))
     return [*made, " & ".join(heads) + r" \\", r"\midrule"]
@@ -123,7 +120,6 @@ def _head(table: Table, plan: Layout) -> list[str]:
 
 def _body(table: Table, plan: Layout) -> Iterator[str]:
     pads = iter(padding(table))
-    indented = any(group.label for group in table.groups)
     for number, group in enumerate(table.groups):
         if number:
             yield r"\addlinespace"
@@ -132,13 +128,11 @@ def _body(table: Table, plan: Layout) -> Iterator[str]:
             spanned = rf"\multicolumn{{{len(table.columns) + 1}}}{{@{{}}{cell}@{{}}}}"
             yield rf"{spanned}{{{_breakable(cell)}\textit{{{latex(group.label)}}}}} \\*"
         for row in group.rows:
-            label = latex(row.label, longest=letters(plan.widths[0] - 1.0))
-            label = rf"\hspace*{{1em}}{label}" if indented and group.label else label
+            indent = 1.0 if group.label else 0.0
+            label = (r"\hspace*{1em}" if indent else "") + _fitted(row.label, plan.widths[0] - indent)
             cells = [
                 "" if cell is None else _cell(cell, pad, room if breaks else None)
-                for cell, pad, room, breaks in zip(
-                    row.cells, next(pads), plan.widths[1:], plan.breaks[1:], strict=True
-                )
+                for cell, pad, room, breaks in zip(row.cells, next(pads), plan.widths[1:], plan.breaks[1:], strict=True)
             ]
             yield " & ".join([label, *cells]) + r" \\"
 
@@ -150,17 +144,25 @@ def _breakable(cell: str) -> str:
 def _cell(cell: Cell, pad: str, room: float | None) -> str:
     said = words(cell)
     if room is not None:
-        written = latex(said, longest=letters(room))
+        written = _fitted(said, room)
         return rf"\textbf{{{written}}}" if cell.strong else written
     if width(said) > WORDS and isinstance(cell.value, str):
         parts = [latex(part) for part in lines(said, WORDS)]
         return _stacked([rf"\textbf{{{part}}}" if cell.strong else part for part in parts], "r", at="t")
     if cell.strong:
         whole, point, decimals = said.partition(".")
-        written = rf"\dybold{{{latex_running(whole)}}}{{{point}{decimals}}}" if decimals.isdigit() else rf"\textbf{{{latex(said)}}}"
+        written = (
+            rf"\dybold{{{latex_running(whole)}}}{{{point}{decimals}}}"
+            if decimals.isdigit()
+            else rf"\textbf{{{latex(said)}}}"
+        )
     else:
         written = latex(said)
     return written + (rf"\phantom{{{pad}}}" if pad else "")
+
+
+def _fitted(text: str, room: float) -> str:
+    return latex(text, longest=longest_whole(text, room))
 
 
 def _stacked(written: list[str], align: str, *, at: str = "b") -> str:

@@ -36,60 +36,19 @@ _SPECIAL = {
     "\u2011": r"\mbox{-}",
 }
 _OWN = frozenset(
-    "¡¢£¤¥¦§¨©ª«¬®¯°±´µ¶·¸º»¼½¾¿×÷–—‘’‚“”„†‡•…‰‹›€™−"
-    + "".join(map(chr, range(0xC0, 0x180))).translate(dict.fromkeys(map(ord, "×÷ĦħıĸĿŀŉŦŧſ"))) + "ı"
+    "¡¢£¤¥¦§¨©ª«¬®¯°±´µ¶·¸º»¼½¾¿×÷–—‘’‚“”„†‡•…‹›€−"
+    + "".join(map(chr, range(0xC0, 0x180))).translate(dict.fromkeys(map(ord, "×÷ĦħĲĳĸĿŀŉŦŧſ")))
 )
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho varsigma sigma tau upsilon phi "
-    "chi psi omega"
-).split()
-_GREEK_CAPITALS = (
-    "A B Gamma Delta E Z H Theta I K Lambda M N Xi O Pi P . Sigma T Upsilon Phi X Psi Omega"  # U+03A2 is empty
-).split()
-_MATHS = {
-    **{chr(0x3B1 + k): "o" if word == "o" else f"\\{word}" for k, word in enumerate(_GREEK)},
-    **{
-        chr(0x391 + k): f"\\{word}" if len(word) > 1 else rf"\mathrm{{{word}}}"
-        for k, word in enumerate(_GREEK_CAPITALS)
-        if word != "."
-    },
-    "ϕ": r"\varphi",
-    "ϑ": r"\vartheta",
-    "ϵ": r"\epsilon",
-    "∞": r"\infty",
-    "≤": r"\leq",
-    "≥": r"\geq",
-    "≠": r"\neq",
-    "≈": r"\approx",
-    "≡": r"\equiv",
-    "∼": r"\sim",
-    "∝": r"\propto",
-    "→": r"\rightarrow",
-    "←": r"\leftarrow",
-    "↔": r"\leftrightarrow",
-    "⇒": r"\Rightarrow",
-    "↑": r"\uparrow",
-    "↓": r"\downarrow",
-    "∑": r"\sum",
-    "∏": r"\prod",
-    "√": r"\surd",
-    "∂": r"\partial",
-    "∇": r"\nabla",
-    "∈": r"\in",
-    "∉": r"\notin",
-    "∩": r"\cap",
-    "∪": r"\cup",
-    "∅": r"\emptyset",
-    "⋅": r"\cdot",
-    "∗": r"\ast",
-    "∘": r"\circ",
-    "∓": r"\mp",
-    "′": r"\prime",
-    "⊥": r"\perp",
-    "∥": r"\parallel",
-    "⟨": r"\langle",
-    "⟩": r"\rangle",
-}
+_MATHS_LETTERS = "αβγδεζηθικλμνξοπρςστυφχψωΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩϕϑϵ∞≤≥≠≈≡∼∝→←↔⇒↑↓∑∏√∂∇∈∉∩∪∅⋅∗∘∓′⊥∥⟨⟩"
+_MATHS_COMMANDS = (
+    r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi o \pi \rho \varsigma "
+    r"\sigma \tau \upsilon \phi \chi \psi \omega \mathrm{A} \mathrm{B} \Gamma \Delta \mathrm{E} \mathrm{Z} "
+    r"\mathrm{H} \Theta \mathrm{I} \mathrm{K} \Lambda \mathrm{M} \mathrm{N} \Xi \mathrm{O} \Pi \mathrm{P} \Sigma "
+    r"\mathrm{T} \Upsilon \Phi \mathrm{X} \Psi \Omega \varphi \vartheta \epsilon \infty \leq \geq \neq \approx "
+    r"\equiv \sim \propto \rightarrow \leftarrow \leftrightarrow \Rightarrow \uparrow \downarrow \sum \prod \surd "
+    r"\partial \nabla \in \notin \cap \cup \emptyset \cdot \ast \circ \mp {}^\prime \perp \parallel \langle \rangle "
+)
+_MATHS = dict(zip(_MATHS_LETTERS, _MATHS_COMMANDS.split(), strict=True))
 _ACCENTS = {"\u0300": "grave", "\u0301": "acute", "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0308": "ddot"}
 _OVER_LATIN = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0308": '"'}
 _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+−n", strict=True))
@@ -97,7 +56,7 @@ _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)
 _JOINED = frozenset("-–—,’‘")
 """Two of these in a row would become another character."""
 
-_JOIN_RIGHT = frozenset(" -.,:;/!?")
+_JOIN_RIGHT = frozenset(" -.,:;/!?\u200c\u200d")
 """What goes with the letters from right to left that it stands between."""
 
 LONG_WORD, CHUNK = 20, 8
@@ -161,10 +120,10 @@ def pieces(word: str, *, longest: int = LONG_WORD) -> list[str]:
         return [word]
     cut, held = [], ""
     for cluster in clusters(word):
-        if held and not (_is_right(held[-1]) and _is_right(cluster)):
-            if len(held) >= min(CHUNK, longest) or not held[-1].isalnum():
-                cut.append(held)
-                held = ""
+        full = len(held) >= min(CHUNK, longest) or not held[-1:].isalnum()
+        if held and full and not (_is_right(held[-1]) and _is_right(cluster)):
+            cut.append(held)
+            held = ""
         held += cluster
     return [*cut, held]
 
@@ -230,7 +189,7 @@ def _known(cluster: str, *, code: bool = False) -> str | None:
         return rf"\textsuperscript{{{_RAISED[cluster]}}}"
     if cluster in _LOWERED:
         return rf"\textsubscript{{{_LOWERED[cluster]}}}"
-    base, *accents = unicodedata.normalize("NFD", cluster)
+    base, *accents = (cluster,) if cluster in _MATHS else tuple(unicodedata.normalize("NFD", cluster))
     if base in _MATHS and all(a in _ACCENTS for a in accents):
         symbol = _MATHS[base]
         for accent in accents:

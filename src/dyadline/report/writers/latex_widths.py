@@ -1,4 +1,4 @@
-"""How wide things will be in Latin Modern, in em: enough to choose sizes and to break headings before LaTeX sees them."""
+"""How wide things will be in Latin Modern, in em: enough to choose sizes and to break headings beforehand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dyadline.report.document import Cell, Table
 from dyadline.report.numbers import words
 from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.characters import clusters, spaced
-from dyadline.report.writers.latex_text import is_foreign, pieces
+from dyadline.report.writers.latex_text import LONG_WORD, is_foreign, pieces
 
 _CLASSES = {"ijl.,;:'!|": 0.28, "()[]frts-–−": 0.4, "mwMW—": 0.9, "ABCDEFGHJKLNOPQRSTUVXYZ%&@+=<>×": 0.76, " ": 0.34}
 _WIDTHS = {c: width for letters, width in _CLASSES.items() for c in letters} | {"−": 0.78}
@@ -48,7 +48,7 @@ def lines(text: str, room: float) -> list[str]:
     """A text in lines that are no wider than the room, where its words can be broken so."""
     done, held = [], ""
     for word in spaced(text).split(" "):
-        for k, piece in enumerate(pieces(word, longest=letters(room))):
+        for k, piece in enumerate(pieces(word, longest=longest_whole(word, room))):
             joined = f"{held} {piece}" if held and not k else held + piece
             if held and width(joined) > room:
                 done.append(held)
@@ -57,9 +57,10 @@ def lines(text: str, room: float) -> list[str]:
     return [*done, held]
 
 
-def letters(room: float) -> int:
-    """How many letters of a word surely have room on one line."""
-    return max(4, int(room / 0.6))
+def longest_whole(text: str, room: float) -> int:
+    """Letters of the longest word of a text that stays whole on lines of so much room."""
+    fits = all(width(word) <= room for word in spaced(text).split(" "))
+    return LONG_WORD if fits else max(4, int(room / 0.6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
