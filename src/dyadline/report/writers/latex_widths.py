@@ -24,6 +24,9 @@ APART = 0.6
 _STUB, _TEXT, _HEAD, _LEAST = 17.0, 12.0, 4.5, 6.0
 """Room that row labels and texts are given before a smaller size is tried; headings of numbers; the least of each."""
 
+_SNUG = 0.7
+"""Share of that room with which words make do rather than have the page turned."""
+
 _GAPS = {10: 0.5, 9: 0.4, 8: 0.3}
 """Type sizes in points -> half the space between two columns in em."""
 
@@ -98,11 +101,12 @@ class Layout:
 def layout(table: Table) -> Layout:
     """The largest type in which a table has room, upright before sideways; the smallest if it has none anywhere."""
     needs = _needs(table)
-    tried = [(points, sideways) for sideways in (False, True) for points in _GAPS]
-    tried += [(points, True) for points in _LAST_SIZES]
-    for points, sideways in tried:
+    upright = [(points, False, needs.wanted) for points in _GAPS]
+    turned = [(points, True, needs.wanted) for points in _GAPS]
+    smallest = [(points, True, needs.least) for points in _LAST_SIZES]
+    for points, sideways, needed in (*upright, (min(_GAPS), False, needs.snug), *turned, *smallest):
         room = _room(table, points, sideways=sideways)
-        if (needs.wanted if points in _GAPS else needs.least) <= room:
+        if needed <= room:
             break
     return needs.given(table, room, points=points, sideways=sideways)
 
@@ -125,6 +129,10 @@ class _Needs:
     @property
     def wanted(self) -> float:
         return sum(self.wants)
+
+    @property
+    def snug(self) -> float:
+        return sum(_SNUG * w if b else w for w, b in zip(self.wants, self.breaks, strict=True))
 
     @property
     def least(self) -> float:
