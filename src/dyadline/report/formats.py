@@ -34,6 +34,20 @@ def render(document: Document, form: Format, *, stem: str = "report") -> dict[st
         from dyadline.report.writers.docx import write_docx
 
         return {f"{stem}.docx": write_docx(document)}
+    if form == "tex":
+        from dyadline.report.writers import pictures
+        from dyadline.report.writers.latex import write_latex
+
+        paths = {figure.key: f"{stem}-figures/{figure.key}.pdf" for figure in document.figures()}
+        drawn = {paths[figure.key]: pictures.pdf(figure) for figure in document.figures()}
+        return {f"{stem}.tex": write_latex(document, figures=paths).encode(), **drawn}
+    if form == "md":
+        from dyadline.report.writers import pictures
+        from dyadline.report.writers.markdown import write_markdown
+
+        paths = {figure.key: f"{stem}-figures/{figure.key}.png" for figure in document.figures()}
+        drawn = {paths[figure.key]: pictures.png(figure) for figure in document.figures()}
+        return {f"{stem}.md": write_markdown(document, figures=paths).encode(), **drawn}
     raise NotImplementedError(form)  # until its writer is there
 
 
