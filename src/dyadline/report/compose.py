@@ -37,6 +37,7 @@ from dyadline.report.numbers import count, occasion
 from dyadline.report.prose import narrative
 from dyadline.report.prose.equations import model_equations
 from dyadline.report.rounding import rounded
+from dyadline.report.syntax.scripts import syntax_blocks
 from dyadline.report.tables import growth as growth_tables
 from dyadline.report.tables import imputation as imputation_tables
 from dyadline.report.tables import models as model_tables
@@ -86,6 +87,7 @@ def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
         ("equations", "Model equations", _equations(result)),
         ("findings", "Findings", _findings(result.findings)),
         ("collinearity", "Collinearity", _collinearity(result)),
+        ("syntax", "Syntax for other programs", syntax_blocks(result)),
         ("reproduce", "How to cite and reproduce", _reproduce(result, asked)),
     )
     sections = [Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers]
