@@ -1,10 +1,8 @@
-"""Figures of ratings and dyads: their numbers by other ways, and that a shared report gives no dyad away."""
+"""Figures of ratings and dyads: their numbers by other ways."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,11 +10,7 @@ import polars as pl
 import pytest
 
 import dyadline as dl
-from dyadline.report.compose import compose
-from dyadline.report.document import Document, Figure
 from dyadline.report.figures.aggregates import LEAST, by_occasion, quantile, round_edges
-from dyadline.report.figures.axes import AxisTitles, axis_titles
-from dyadline.report.figures.discrepancy import mean_discrepancy
 from dyadline.report.figures.missing import missing_values
 from dyadline.report.figures.outcome import outcome_curves
 from dyadline.report.figures.panels import convergence_groups, dyad_panels
@@ -25,114 +19,13 @@ from dyadline.report.figures.ratings import two_raters
 from dyadline.report.figures.scores import score_histograms
 from dyadline.report.figures.spaghetti import rating_curves
 from dyadline.studies.twins import twin_file, twin_plan
-
-TITLES = AxisTitles(
-    time="Session",
-    patient="Alliance rating (p)",
-    therapist="Alliance rating (t)",
-    ratings="Alliance rating (p, t)",
-    outcome="Outcome (bdi)",
-)
+from figured_studies import NORMALITY, TITLES, curves_of, data_of, gaps_of, scores_of, study
 
 
 @pytest.fixture(scope="module")
 def study1() -> Any:
     with twin_file("study1", ".csv").open("rb") as file:
         return dl.run(twin_plan("study1"), pl.read_csv(file))
-
-
-def study(dyads: int, occasions: int, *, seed: int = 1, **changes: Any) -> pl.DataFrame:
-    """Rows as a dataset has them, with a third of the ratings missing at random."""
-    rng = np.random.default_rng(seed)
-    n = dyads * occasions
-    frame = pl.DataFrame(
-        {
-            "dyad": np.repeat([f"SECRET-{j}" for j in range(dyads)], occasions),
-            "time": np.tile(np.arange(1.0, occasions + 1), dyads),
-            "patient_rating": rng.normal(5, 1, n),
-            "therapist_rating": rng.normal(5.2, 0.8, n),
-            "outcome": rng.normal(20, 8, n),
-        }
-    ).with_columns(t=pl.col("time") - 1)
-    for column in ("patient_rating", "therapist_rating"):
-        absent = pl.Series(rng.random(n) < 1 / 3)
-        frame = frame.with_columns(pl.when(~absent).then(pl.col(column)).alias(column))
-    return frame.with_columns(**changes)
-
-
-def curves_of(rows: pl.DataFrame) -> pl.DataFrame:
-    dyads = rows["dyad"].unique(maintain_order=True).to_list()
-    return pl.DataFrame(
-        [
-            {"dyad": d, "rater": rater, "intercept": 4.0 + 0.1 * k + shift, "slope": 0.02 * k * (-1) ** k}
-            for rater, shift in (("patient", 0.0), ("therapist", 0.5))
-            for k, d in enumerate(dyads)
-        ]
-    )
-
-
-def scores_of(rows: pl.DataFrame) -> pl.DataFrame:
-    dyads = rows["dyad"].unique(maintain_order=True)
-    raw = np.sin(2.1 * np.arange(len(dyads)))
-    return pl.DataFrame({"dyad": dyads, "convergence": np.log(raw - raw.min() + 1), "convergence_raw": raw})
-
-
-def gaps_of(rows: pl.DataFrame) -> pl.DataFrame:
-    gap = (pl.col("patient_rating") - pl.col("therapist_rating")).abs()
-    return rows.select("dyad", "time", "t", discrepancy=gap).drop_nulls()
-
-
-NORMALITY = pl.DataFrame(
-    {"stage": ["before", "after"], "skewness": [0.1, 0.2], "shapiro_w": [0.9, 0.9], "shapiro_p": [0.3, 0.2]}
-)
-
-
-def every_figure(
-    rows: pl.DataFrame, *, individual: bool, curved: bool = True, titles: AxisTitles = TITLES
-) -> list[Figure]:
-    names = pseudonyms(rows) if individual else None
-    curves, scores, gaps = curves_of(rows) if curved else None, scores_of(rows), gaps_of(rows)
-    kind = "absolute discrepancy between the patient's and the therapist's curves"
-    made = [
-        two_raters(rows, titles=titles),
-        rating_curves(rows, curves, titles=titles, pseudonyms=names),
-        mean_discrepancy(gaps, titles=titles, kind=kind, pseudonyms=names),
-        convergence_groups(rows, curves, scores, gaps, titles=titles, kind=kind),
-        outcome_curves(rows, titles=titles, pseudonyms=names),
-        score_histograms(scores, NORMALITY, transformed=True),
-        missing_values(rows, titles=titles, pseudonyms=names),
-    ]
-    if names is not None:
-        made.append(dyad_panels(rows, curves, scores, names, titles=titles))
-    return [figure for figure in made if figure is not None]
-
-
-def data_of(spec: Any) -> Iterator[dict[str, Any]]:
-    """All data rows of a specification, however deep."""
-    if isinstance(spec, dict):
-        for key, value in spec.items():
-            if key == "data":
-                assert set(value) == {"values"}  # no address, no name of other data
-                yield from value["values"]
-            else:
-                yield from data_of(value)
-    elif isinstance(spec, list):
-        for part in spec:
-            yield from data_of(part)
-
-
-def numbers_of(spec: Any) -> Iterator[float]:
-    if isinstance(spec, dict):
-        for value in spec.values():
-            yield from numbers_of(value)
-    elif isinstance(spec, list):
-        for value in spec:
-            yield from numbers_of(value)
-    elif isinstance(spec, float):
-        yield spec
-
-
-# Numbers
 
 
 def test_means_and_intervals_are_those_of_a_t_test(study1):
@@ -321,167 +214,3 @@ def test_days_of_their_own_become_periods_of_the_dyads_means():
     assert found == pytest.approx(expected, rel=1e-12)
     figure = two_raters(rows, titles=TITLES)
     assert said in figure.caption and len(list(data_of(figure.spec))) > 20
-
-
-# Privacy
-
-
-def assert_aggregated(document: Document) -> None:
-    seen = 0
-    for figure in document.figures():
-        assert not figure.individual
-        assert "'dyad'" not in repr(figure.spec)
-        for row in data_of(figure.spec):
-            if "dyads" in row:  # a bar of a histogram: round edges and a count
-                assert set(row) == {"from", "to", "dyads"}
-                continue
-            if set(row) >= {"model"} or figure.key.startswith(("model", "coefficient")):
-                continue  # of a fit, not of dyads
-            assert row["n"] >= LEAST, (figure.key, row)
-            assert "q5" not in row or row["n"] >= 20
-            seen += 1
-    assert seen
-
-
-def test_no_row_of_a_shared_report_stems_from_fewer_than_five_dyads(study1, result):
-    assert_aggregated(compose(study1))
-    assert_aggregated(compose(result))
-
-
-@pytest.mark.parametrize("dyads", [6, 19, 40])
-def test_no_number_of_a_shared_figure_is_that_of_a_dyad(dyads):
-    rows = study(dyads, 7)
-    scores = scores_of(rows)
-    known = [*(rows[c] for c in ("patient_rating", "therapist_rating", "outcome")), gaps_of(rows)["discrepancy"]]
-    known += [scores["convergence"], scores["convergence_raw"]]
-    own = {f"{v:.7g}" for values in known for v in values.drop_nulls() if v}
-    for figure in every_figure(rows, individual=False):
-        found = {f"{v:.7g}" for v in numbers_of(figure.spec)}
-        assert found & own == set(), figure.key
-        assert "SECRET" not in repr(figure)
-
-
-def test_an_occasion_of_four_dyads_is_left_out_and_the_caption_says_so():
-    rows = study(12, 3).filter((pl.col("time") < 3) | pl.col("dyad").is_in([f"SECRET-{j}" for j in range(4)]))
-    figures = {f.key: f for f in every_figure(rows, individual=False)}
-    for key in ("two-raters", "rating-curves", "mean-discrepancy", "outcome-curves"):
-        assert "fewer than 5 dyads are left out" in figures[key].caption
-        assert max(v["x"] for v in data_of(figures[key].spec)) < 2.5
-    assert all("left out" not in f.caption for f in every_figure(study(40, 3), individual=False))
-
-
-def test_a_tiny_study_has_means_with_a_warning_and_no_quantiles():
-    figures = {f.key: f for f in every_figure(study(3, 5, seed=3), individual=False)}
-    assert set(figures) == {"two-raters", "mean-discrepancy", "missing-values"}
-    assert "3 dyads only" in figures["two-raters"].caption
-    assert all(v["n"] >= 2 for v in data_of(figures["two-raters"].spec))
-
-
-def test_pseudonyms_are_the_same_always_and_in_another_order_than_the_file(study1):
-    rows = study1.dataset.rows
-    names = pseudonyms(rows)
-    again = pseudonyms(rows.sample(fraction=1.0, shuffle=True, seed=3))
-    assert names.equals(again)
-    assert names["dyad"].n_unique() == names["pseudonym"].n_unique() == 96
-    # The study's own names are D001 ... D096; no pseudonym may be mistaken for one of them.
-    assert set(names["dyad"]) == {f"D{j:03d}" for j in range(1, 97)}
-    assert set(names["pseudonym"]) == {f"P{j:03d}" for j in range(1, 97)}
-    assert names["dyad"].to_list() != sorted(names["dyad"])
-    # Another study of the same dyads has another order: the way back is not in this code.
-    other = pseudonyms(rows.with_columns(outcome=pl.col("outcome") + 1))
-    assert other["dyad"].to_list() != names["dyad"].to_list()
-    assert set(pseudonyms(study(3, 2))["pseudonym"]) == {"D001", "D002", "D003"}
-
-
-def test_single_dyads_have_pseudonyms_only(study1, result):
-    expected = {"rating-curves", "outcome-curves", "dyad-panels", "mean-discrepancy"}
-    for made, also in ((study1, {"missing-values"}), (result, set())):
-        names = set(pseudonyms(made.dataset.rows)["pseudonym"])
-        figures = [f for f in compose(made, individual=True).figures() if f.individual]
-        assert {f.key for f in figures} >= expected | also
-        for figure in figures:
-            assert {row["dyad"] for row in data_of(figure.spec) if "dyad" in row} <= names
-            assert figure.spec["params"] == [{"name": "dyad", "value": None}]
-            assert "datum.dyad === dyad" in repr(figure.spec)
-            assert "SECRET" not in repr(figure)
-
-
-def test_lines_follow_in_the_order_of_pseudonyms_not_of_the_file():
-    rows = study(30, 3)
-    for figure in every_figure(rows, individual=True):
-        if not figure.individual or figure.key == "missing-values":  # the map is sorted by the last occasion
-            continue
-        panels = figure.spec.get("concat") or figure.spec.get("layer") or [figure.spec]
-        for panel in panels:
-            order = list(dict.fromkeys(row["dyad"] for row in panel["data"]["values"] if "dyad" in row))
-            assert order == sorted(order)
-
-
-# Odd studies: every figure compiles, and none is a large file.
-
-
-def odd(name: str) -> pl.DataFrame:
-    if name == "days":
-        return study(40, 5).with_columns(time=pl.Series(np.random.default_rng(2).integers(1, 101, 200) * 1.0))
-    return {
-        "three dyads": lambda: study(3, 5),
-        "one occasion": lambda: study(30, 1),
-        "constant": lambda: study(20, 4, patient_rating=pl.lit(5.0), therapist_rating=pl.lit(5.0), outcome=pl.lit(9.0)),
-        "many dyads": lambda: study(5000, 14),
-        "many occasions": lambda: study(40, 100),
-        "missing rater": lambda: study(20, 4, therapist_rating=pl.lit(None, dtype=pl.Float64)),
-        "tiny numbers": lambda: study(20, 4, patient_rating=pl.col("patient_rating") * 1e-9),
-    }[name]()
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "three dyads",
-        "one occasion",
-        "constant",
-        "many dyads",
-        "many occasions",
-        "missing rater",
-        "tiny numbers",
-        "days",
-    ],
-)
-@pytest.mark.parametrize("individual", [False, True])
-@pytest.mark.parametrize("curved", [True, False])
-def test_figures_of_odd_studies_compile(name, individual, curved):
-    vl_convert = pytest.importorskip("vl_convert")
-    figures = every_figure(odd(name), individual=individual, curved=curved)
-    assert "missing-values" in {f.key for f in figures}
-    for figure in figures:
-        text = json.dumps(dict(figure.spec), allow_nan=False)
-        assert len(text) < (1_000_000 if figure.individual else 300_000), figure.key
-        svg = vl_convert.vegalite_to_svg(text, allowed_base_urls=[])
-        assert "NaN" not in svg and "undefined" not in svg
-
-
-def test_names_of_any_kind_are_titles_and_nothing_else(plan_maker):
-    vl_convert = pytest.importorskip("vl_convert")
-    for hostile in (
-        "<script>alert(1)</script>",
-        "datum['x'] + \\textbf{$x$}",
-        "\u05d3\u05d9\u05e8\u05d5\u05d2 {name}",
-        "x" * 200,
-    ):
-        plan = plan_maker(outcome=hostile, time="t" + hostile, patient_rating="p" + hostile)
-        titles = axis_titles(plan.columns)
-        assert titles.outcome == f"Outcome ({hostile})"
-        for figure in every_figure(study(12, 3), individual=True, titles=titles):
-            svg = vl_convert.vegalite_to_svg(dict(figure.spec), allowed_base_urls=[])
-            assert "<script" not in svg
-            width = float(svg.split('width="', 1)[1].split('"', 1)[0])
-            assert width < 900, (figure.key, hostile)  # a long title is cut, it does not stretch the figure
-
-
-def test_an_occasion_is_labelled_as_it_is():
-    vl_convert = pytest.importorskip("vl_convert")
-    rows = study(60, 3).with_columns(time=pl.col("time").replace_strict({1.0: 1.0, 2.0: 20.5, 3.0: 40.0}))
-    for figure in every_figure(rows, individual=False):
-        if figure.key != "score-histograms":
-            svg = vl_convert.vegalite_to_svg(dict(figure.spec), allowed_base_urls=[])
-            assert ">20.5</text>" in svg and ">40</text>" in svg, figure.key
