@@ -30,6 +30,10 @@ def render(document: Document, form: Format, *, stem: str = "report") -> dict[st
         from dyadline.report.writers.typst import write_pdf
 
         return {f"{stem}.pdf": write_pdf(document)}
+    if form == "docx":
+        from dyadline.report.writers.docx import write_docx
+
+        return {f"{stem}.docx": write_docx(document)}
     raise NotImplementedError(form)  # until its writer is there
 
 
