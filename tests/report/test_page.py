@@ -54,6 +54,8 @@ def read(page) -> Page:
 
 def test_order_of_the_sections(result):
     assert [s.key for s in compose(result).sections] == [
+        "method",
+        "results",
         "asked",
         "data",
         "ratings",
@@ -64,6 +66,8 @@ def test_order_of_the_sections(result):
         "findings",
         "collinearity",
         "reproduce",
+        "references",
+        "checklists",
     ]
 
 

@@ -106,9 +106,7 @@ def _with_words(result: AnalysisResult, made: list[Section]) -> list[Section]:
     whole = [*(section for section in first if section.blocks), *made]
     listed = tuple(checklist_blocks(result, _labels(whole)))
     last = Section(key="checklists", title="Reporting checklists", blocks=listed)
-    works = Section(
-        key="references", title="References", blocks=tuple(reference_blocks([*whole, last], result.plan))
-    )
+    works = Section(key="references", title="References", blocks=tuple(reference_blocks([*whole, last], result.plan)))
     return [*whole, *([works] if works.blocks else []), last]
 
 

@@ -36,7 +36,7 @@ def outcome_models(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]
         elif known and all(term in own for term in known):
             said = f"added {listed_words(new)}" if new else "had the same predictors"
         else:
-            said = f"had time, {listed_words(new)}" if len(new) > 1 else f"had time and {new[0]}"
+            said = f"had {listed_words(['time', *new])}"
         yield (f"{title} {said}.",)
         known = own
     largest = max(specs.values(), key=lambda spec: len(spec.fixed))
@@ -48,7 +48,7 @@ def outcome_models(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]
         if _enters_both(largest):
             yield ("Each predictor entered the intercept and, by its product with time, the slope.",)
     yield _varying(next(iter(specs.values())))
-    yield from _levels(result, anchors)
+    yield from _levels(result)
     if "section-equations" in anchors:
         yield ("The equations of all models are given", *places(anchors, "section-equations"), ".")
 
@@ -78,7 +78,7 @@ def _varying(spec: ModelSpec) -> Phrase:
     return (f"{text[:1].upper()}{text[1:]}; residuals were independent with one variance.",)
 
 
-def _levels(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
+def _levels(result: AnalysisResult) -> Iterator[Phrase]:
     plan = result.plan
     test = result.tables.get("level_test")
     if plan.models.levels == 2:
@@ -87,12 +87,11 @@ def _levels(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
         return
     if test is None or test["statistic"][0] is None:
         return
-    decided = "decided whether the models have a therapist level" if plan.models.levels == "auto" else "is reported"
+    so = ", which decided whether the models have a therapist level" if plan.models.levels == "auto" else ""
     yield (
-        "A likelihood-ratio test of the variance of therapists' intercepts, whose distribution where that variance is "
-        f"zero is a mixture of χ² distributions (Stram & Lee, 1994), {decided}", *places(anchors, "table-level_test"),
-        ".",
-    )  # fmt: skip
+        "The variance of therapists' intercepts was tested by a likelihood-ratio test against a mixture of χ² "
+        f"distributions (Stram & Lee, 1994){so}.",
+    )
 
 
 def estimation(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
@@ -122,10 +121,16 @@ def estimation(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
         + ("; where predictors were imputed they are means over the completed data sets, without tests."
            if imputation_tables.way(result.tables) == "impute" else "."),
     )  # fmt: skip
+    if "standardised" in result.tables:
+        yield (
+            "Standardised coefficients (", Symbol("β"), ") are in standard deviations of predictor and outcome",
+            *places(anchors, "table-effect_sizes"), ".",
+        )  # fmt: skip
+    quantile = Symbol("z" if models.df == "normal" else "t")
     yield (
         "For an effect that was not significant, the smallest true effect that a test with its standard error detects "
-        "with 80% power, the minimum detectable effect (Bloom, 1995), was computed as (", Symbol("t"), " at .975 + ",
-        Symbol("t"), " at .80) × ", Symbol("SE"), ", with the quantiles of the test's own distribution.",
+        "with 80% power, the minimum detectable effect (Bloom, 1995), was computed as (", quantile, " at .975 + ",
+        quantile, " at .80) × ", Symbol("SE"), ", with the quantiles of the test's own distribution.",
     )  # fmt: skip
     if len(result.fits) > 1 and "criteria_common" in result.tables:
         yield (
@@ -137,9 +142,10 @@ def estimation(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
 def missing_values(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     """What was done where values were missing."""
     models, tables = result.plan.models, result.tables
+    these = "" if result.plan.convergence.outcome_window == "all" else " of these occasions"
     yield (
-        "All available outcome values were used; likelihood methods are valid where values are missing at random given "
-        "what the model holds.",
+        f"All available outcome values{these} were used; likelihood methods are valid where values are missing at "
+        "random given what the model holds.",
     )
     way = imputation_tables.way(tables)
     if way == "impute":
@@ -162,4 +168,3 @@ def _lack(result: AnalysisResult) -> set[str]:
     """Predictors that dyads with an outcome lack."""
     left_out = result.tables.get("left_out")
     return set() if left_out is None else set(left_out["predictor"].drop_nulls())
-

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ANSWERED, IN_PART, OPEN, NONE = "Answered", "In part", "Open", "Does not apply"
 
+PLACES = ("section-", "table-", "figure-")
+
 CHECKLISTS = ("jars_quant", "jars_longitudinal", "level")
 
 
@@ -38,7 +40,7 @@ class Item:
     open
         What only the author can add; empty where nothing is left.
     unless
-        Fact with which nothing is left for the author.
+        Fact, or place, with which nothing is left for the author.
     applies
         Fact without which the item does not apply.
     """
@@ -146,11 +148,15 @@ def status(item: Item, known: Mapping[str, bool], labels: Mapping[str, str]) -> 
     """
     if item.applies and not known[item.applies]:
         return NONE, "—"
-    there = [labels[place] for place in item.places if place in labels]
-    if not all(known[fact] for fact in item.needs):
-        there = []
-    left = "" if item.unless and known[item.unless] else item.open
+    enough = all(known[fact] for fact in item.needs)
+    there = [label for anchor, label in labels.items() if enough and anchor in item.places]
+    left = "" if item.unless and _holds(item.unless, known, labels) else item.open
     where = listed_words(there)
     if not there:
         return OPEN, left or "Not in this report; for the author."
     return (IN_PART, f"{where}. {left}") if left else (ANSWERED, where)
+
+
+def _holds(wanted: str, known: Mapping[str, bool], labels: Mapping[str, str]) -> bool:
+    """Whether there is such a place (``table-influence``), or such a fact."""
+    return wanted in labels if wanted.startswith(PLACES) else known[wanted]

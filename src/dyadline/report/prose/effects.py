@@ -47,11 +47,11 @@ class Effect:
 def effects_in(fixed_effects: pl.DataFrame, specs: Iterable[ModelSpec]) -> list[Effect]:
     """The rows of the coefficient table; what they are about is read from the models, not from their labels."""
     terms = {term_label(term): split_time(term) for spec in specs for term in spec.fixed}
-    return [
-        Effect(record=r, on_slope=bool(over_time), names=tuple(v.column for v in of_dyad))
-        for r in fixed_effects.iter_rows(named=True)
-        for over_time, of_dyad in [terms[r["term"]]]
-    ]
+    found = []
+    for record in fixed_effects.filter(pl.col("term").is_in(list(terms))).iter_rows(named=True):
+        over_time, of_dyad = terms[record["term"]]
+        found.append(Effect(record=record, on_slope=bool(over_time), names=tuple(v.column for v in of_dyad)))
+    return found
 
 
 def subject(effect: Effect) -> str:
@@ -65,7 +65,7 @@ def tested(record: Record, standardised: pl.DataFrame | None, decimals: int | No
     other = standardised_record(record, standardised)
     beta: Phrase = ()
     if other is not None:
-        beta = (", standardised ", Symbol("b"), EQUALS, _estimate(other, "estimate"))
+        beta = (", ", Symbol("β"), EQUALS, _estimate(other, "estimate"))
     return (*test_parts(record), *beta, *beside_alpha(record["p_value"], decimals))
 
 
@@ -119,7 +119,13 @@ def _detectable(record: Record, standardised: pl.DataFrame | None) -> Phrase:
     also: Phrase = ()
     if other is not None:
         own = detectable_effect(other["std_error"], record["df"])
-        also = (" (standardised, ±", Cell(value=own, kind="estimate", decimals=decimals_for([other["std_error"]])), ")")
+        also = (
+            " (",
+            Symbol("β"),
+            " of ±",
+            Cell(value=own, kind="estimate", decimals=decimals_for([other["std_error"]])),
+            ")",
+        )
     reaches = max(abs(record["conf_low"]), abs(record["conf_high"])) >= smallest
     return (
         "; a true effect of ±", Cell(value=smallest, kind="estimate", decimals=d), *also,
@@ -166,4 +172,3 @@ def tally(effects: Sequence[Effect]) -> Phrase:
         "Of the ", count, " tests of convergence ", number, f" {verb} significant; ", Symbol("p"), " values are not "
         "adjusted for their number, and among several tests some fall below .05 by chance alone.",
     )  # fmt: skip
-

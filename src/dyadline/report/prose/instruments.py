@@ -115,10 +115,10 @@ def _over_time(found: pl.DataFrame, anchors: Collection[str]) -> Iterator[Phrase
     r = found.row(0, named=True)
     kinds = (("differences between persons at one occasion", "r_1f"), ("changes within persons", "r_c"))
     said: list[Phrase] = [
-        (f"{words} ", Cell(value=r[key], kind="proportion")) for words, key in kinds if r[key] is not None
+        (Cell(value=r[key], kind="proportion"), f" for {words}") for words, key in kinds if r[key] is not None
     ]
     if said:
         yield (
-            "Over the occasions, reliability (generalisability coefficients; Cranford et al., 2006) was, for ",
+            "Over the occasions, reliability (generalisability coefficients; Cranford et al., 2006) was ",
             *joined(said), *places(anchors, "table-generalisability"), ".",
         )  # fmt: skip

@@ -19,7 +19,7 @@ LIMITS: Mapping[str, str] = {
     "same-sessions": "Alliance and outcome were rated over the same sessions, so that the order of events remains open",
     "low-reliability": "Some scores were of low reliability, which draws their own coefficients towards zero and may "
     "move those of correlated predictors either way: a small coefficient is weak evidence of a small effect",
-    "noise-floor": "An absolute discrepancy cannot fall below the error of the ratings, so that its change mixes "
+    "noise-floor": "A discrepancy without a sign cannot fall below the error of the ratings, so that its change mixes "
     "convergence with changes of that error",
     "crossing-lines": "In some dyads the two raters changed places, which a straight line through the size of their "
     "discrepancy describes poorly",
@@ -49,7 +49,7 @@ LIMITS: Mapping[str, str] = {
     "that of the forms",
     "rater-scales": "The two raters' ratings had different ranges, so that part of their discrepancy may be that of "
     "the scales",
-    "other-range": "A measure was answered on another range than its original, so that its published norms do not apply",
+    "other-range": "A measure was answered on another range than its original, so that published norms do not apply",
     "straight-lines": "Some records had the same answer to every item, which may be meant or careless",
     "copied-forms": "In some dyads patient and therapist had the same ratings throughout, as if copied",
     "same-rating-throughout": "Some raters gave the same rating throughout",

@@ -142,7 +142,8 @@ def _time(result: AnalysisResult) -> Iterator[Phrase]:
         " from ", Cell(value=times.min(), kind="occasion"), " to ", Cell(value=times.max(), kind="occasion"), ".",  # type: ignore[arg-type]
     )  # fmt: skip
     zero = "the study's first occasion" if plan.time.origin == "first" else "as the analysis plan sets it"
-    yield (f"In all models time was counted from {moment(plan)} ", Cell(value=dataset.origin, kind="occasion"), f", {zero}.")
+    start = Cell(value=dataset.origin, kind="occasion")
+    yield (f"In all models time was counted from {moment(plan)} ", start, f", {zero}.")
     if plan.time.scale != 1:
         yield ("One unit of time in the models was ", Cell(value=plan.time.scale, kind="occasion"), " units of it.")
     how = plan.convergence
@@ -244,4 +245,3 @@ def _software() -> Iterator[Phrase]:
         f"{version('numpy')}, scipy {version('scipy')}, polars {version('polars')}) from a written analysis plan, "
         "which reproduces them.",
     )
-

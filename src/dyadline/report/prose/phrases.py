@@ -69,10 +69,10 @@ def share(part: int, whole: int, what: str) -> Phrase:
     return (Cell(value=part, kind="count"), " of ", Cell(value=whole, kind="count"), f" {what} (", percent, "%)")
 
 
-def places(anchors: Collection[str], *wanted: str, see: str = "") -> Phrase:
+def places(anchors: Collection[str], *wanted: str) -> Phrase:
     """`` (Table 3 and Figure 2)``: those of the wanted anchors that the document has; empty if it has none."""
     there: list[Phrase] = [(Reference(anchor),) for anchor in wanted if anchor in anchors]
-    return (f" ({see}", *joined(there), ")") if there else ()
+    return (" (", *joined(there), ")") if there else ()
 
 
 def paragraph(*phrases: Iterable[Part] | str, heading: str = "") -> Paragraph:

@@ -62,11 +62,10 @@ def _flow(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     attrition = tables.get("attrition")
     if attrition is not None and attrition.height and (attrition["clock"] == "time").all():
         first, last = attrition.row(0, named=True), attrition.row(-1, named=True)
-        whole = last["at_risk"] == first["at_risk"]
-        who = ("All ", *several(first["at_risk"], "dyad")) if whole else share(last["at_risk"], first["at_risk"], "dyads")
-        yield (
-            *who, " were still there at the last occasion", *places(anchors, "table-attrition", "figure-retention"), "."
-        )
+        still, whole = last["at_risk"], first["at_risk"]
+        who = ("all ", *several(whole, "dyad")) if still == whole else share(still, whole, "dyads")
+        where = places(anchors, "table-attrition", "figure-retention")
+        yield ("At the last occasion ", *who, " were still there", *where, ".")
     described = tables.get("descriptives")
     if described is not None and "expected" in described.columns and described["expected"].count():
         total = described.group_by("variable").agg(pl.col("expected", "missing").sum())
@@ -93,8 +92,8 @@ def _dropout(dropout: pl.DataFrame, anchors: Anchors) -> Phrase:
     found = [r for r in known if significant(r)]
     if not found:
         return (
-            "Being seen for the last time was not significantly related to the latest ratings or outcome (smallest ",
-            *p_parts(min(r["p_value"] for r in known)), ")", *places(anchors, "table-dropout"), ".",
+            "Being seen for the last time was not significantly related to the latest ratings or outcome",
+            *places(anchors, "table-dropout"), ", smallest ", *p_parts(min(r["p_value"] for r in known)), ".",
         )  # fmt: skip
     words = {"patient_rating": "patients' ratings", "therapist_rating": "therapists' ratings", "outcome": "outcomes"}
     said: list[Phrase] = [
@@ -104,7 +103,7 @@ def _dropout(dropout: pl.DataFrame, anchors: Anchors) -> Phrase:
         )
         for r in found
     ]  # fmt: skip
-    return ("Being seen for the last time went with ", *joined(said), *places(anchors, "table-dropout"), ".")
+    return ("Being seen for the last time", *places(anchors, "table-dropout"), " went with ", *joined(said), ".")
 
 
 def _ratings(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
@@ -135,8 +134,9 @@ def _ratings(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
 
 def _moment(r: Mapping[str, Any], decimals: int, time: str) -> Phrase:
     return (
-        Symbol("M"), EQUALS, Cell(value=r["mean"], decimals=decimals), " (", Symbol("SD"), EQUALS,
-        Cell(value=r["sd"], decimals=decimals), ", ", Symbol("n"), EQUALS, Cell(value=r["n"], kind="count"), f") at {time}\u00a0",
+        Symbol("M"), EQUALS, Cell(value=r["mean"], decimals=decimals), " (",
+        Symbol("SD"), EQUALS, Cell(value=r["sd"], decimals=decimals), ", ",
+        Symbol("n"), EQUALS, Cell(value=r["n"], kind="count"), f") at {time}\u00a0",
         Cell(value=r["time"], kind="occasion"),
     )  # fmt: skip
 
@@ -149,8 +149,10 @@ def _agreement(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     d = decimals_of_spread(r["sd_difference"])
     if r["p_value"] is not None:
         higher = "higher" if r["mean_difference"] > 0 else "lower"
-        said = f"patients rated {higher} than therapists" if significant(r) else (
-            "patients and therapists did not differ significantly in their mean ratings"
+        said = (
+            f"patients rated {higher} than therapists"
+            if significant(r)
+            else ("patients and therapists did not differ significantly in their mean ratings")
         )
         yield (
             "Over ", *several(r["pairs"], "occasion"), f" that both rated, {said} (patient minus therapist, ",
@@ -164,7 +166,7 @@ def _agreement(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     if correlations is None:
         return
     known = {c["level"]: c for c in correlations.iter_rows(named=True) if c["correlation"] is not None}
-    kinds = (("between", "between dyads (of their means)"), ("within", "within dyads (from occasion to occasion)"))
+    kinds = (("between", "between the means of dyads"), ("within", "within dyads from occasion to occasion"))
     said_r: list[Phrase] = [(*_correlation(known[level]), f" {words}") for level, words in kinds if level in known]
     if said_r:
         yield ("The two ratings correlated ", *joined(said_r), *places(anchors, "table-rater-correlations"), ".")
@@ -185,19 +187,19 @@ def _scores(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     transformed = result.plan.convergence.transform != "none"
     before = " before its transform" if transformed else ""
     how = result.plan.convergence
-    meaning = ", that is, the two came closer" if not (how.discrepancy == "signed" and how.slope == "rate") else ""
+    meaning = ", that is, the two came closer," if not (how.discrepancy == "signed" and how.slope == "rate") else ""
+    mean, sd = (Cell(value=value, decimals=d) for value in (raw.mean(), raw.std()))  # type: ignore[arg-type]
     yield (
-        f"The convergence score{before} had ", Symbol("M"), EQUALS, Cell(value=raw.mean(), decimals=d), ", ",  # type: ignore[arg-type]
-        Symbol("SD"), EQUALS, Cell(value=raw.std(), decimals=d), f"; it was positive{meaning}, in ",  # type: ignore[arg-type]
-        *share(int((raw > 0).sum()), raw.len(), "dyads"), *places(anchors, "table-scores", "figure-score-histograms"),
-        ".",
+        f"The convergence score{before}", *places(anchors, "table-scores", "figure-score-histograms"), " had ",
+        Symbol("M"), EQUALS, mean, ", ", Symbol("SD"), EQUALS, sd, f"; it was positive{meaning} in ",
+        *share(int((raw > 0).sum()), raw.len(), "dyads"), ".",
     )  # fmt: skip
     simulated = result.scoring.simulated
     if simulated is not None and how.discrepancy != "signed":
         yield _noise(float(raw.mean()), simulated.null_low, simulated.null_high, d)  # type: ignore[arg-type]
     missing = result.scores.height - raw.len()
     if missing:
-        yield (*several(missing, "dyad"), " had no convergence score.")
+        yield ("There was no convergence score for ", *several(missing, "dyad"), ".")
     known = {s: r for s, r in result.scoring.reliability.iter_rows() if r is not None}
     if "convergence" in known:
         others: list[Phrase] = [
@@ -206,7 +208,8 @@ def _scores(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
             if score != "convergence"
         ]
         rest: Phrase = (", and that of ", *joined(others)) if others else ()
-        yield ("The score's estimated reliability was ", Cell(value=known["convergence"], kind="proportion"), *rest, ".")
+        own = Cell(value=known["convergence"], kind="proportion")
+        yield ("The score's estimated reliability was ", own, *rest, ".")
 
 
 def _noise(mean: float, low: float, high: float, d: int) -> Phrase:
@@ -228,23 +231,35 @@ def _growth(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     if fixed is None:
         return
     first = fixed["model"][0]
-    change = next((r for r in fixed.filter(pl.col("model") == first).iter_rows(named=True) if r["term"] == "time"), None)
     title = model_words(first)[0]
-    alone = first == 1
-    if change is not None:
-        before = f"In {title}, which has time alone, " if alone else f"In {title}, at average values of the predictors, "
-        moved = ("fell" if change["estimate"] < 0 else "rose") if significant(change) else "did not change significantly"
+    change = fixed.filter((pl.col("model") == first) & (pl.col("term") == "time"))
+    if change.height:
+        r = change.row(0, named=True)
+        alone = "which has time alone" if first == 1 else "at average values of the predictors"
+        moved = "fell" if r["estimate"] < 0 else "rose"
+        moved = moved if significant(r) else "did not change significantly"
         yield (
-            f"{before}the outcome {moved} over time, ", *effects.tested(change, None, result.plan.report.decimals.p),
+            f"In {title}, {alone}, the outcome {moved} over time, ",
+            *effects.tested(r, None, result.plan.report.decimals.p),
             " per unit of time", *places(anchors, "table-models", "figure-outcome-curves"), ".",
         )  # fmt: skip
     yield from _variances(result, first)
+    test = result.tables.get("level_test")
+    if test is not None and test["p_value"][0] is not None:
+        r = test.row(0, named=True)
+        negated, levels = "" if significant(r) else "not ", {2: "two", 3: "three"}[r["levels_used"]]
+        yield (
+            f"The variance of the outcome's level over therapists was {negated}significantly above zero, ",
+            *p_parts(r["p_value"]), f"; the models have {levels} levels", *places(anchors, "table-level_test"), ".",
+        )  # fmt: skip
     shares = result.tables.get("intraclass_correlations")
     if shares is not None:
         own = shares.filter((pl.col("variable") == "outcome") & pl.col("icc").is_not_null())
         groups = {r["group"]: r for r in own.iter_rows(named=True)}
         said: list[Phrase] = [
-            (Cell(value=groups[g]["icc"], kind="proportion"), f" between {g}s") for g in ("dyad", "therapist") if g in groups
+            (Cell(value=groups[group]["icc"], kind="proportion"), f" between {group}s")
+            for group in ("dyad", "therapist")
+            if group in groups
         ]
         if said:
             yield ("Shares of the outcome's variance (intraclass correlations) were ", *joined(said),
@@ -306,14 +321,13 @@ def _comparison(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     if common is None or common.height < 2 or common["n_rows"].n_unique() > 1:
         return
     best = {key: common.sort(key).row(0, named=True) for key in ("aic", "bic")}
-    others = common.filter(pl.col("model") != best["aic"]["model"])
+    first, other = (model_words(best[key]["model"])[0] for key in ("aic", "bic"))
     against: list[Phrase] = [
-        (Cell(value=r["aic"], kind="criterion"), f" of {model_words(r['model'])[0]}") for r in others.iter_rows(named=True)
+        (Cell(value=r["aic"], kind="criterion"), f" of {model_words(r['model'])[0]}")
+        for r in common.filter(pl.col("model") != best["aic"]["model"]).iter_rows(named=True)
     ]
     yield (
-        f"By AIC, {model_words(best['aic']['model'])[0]} described the outcome best (",
-        Cell(value=best["aic"]["aic"], kind="criterion"), ", against ", *joined(against), "); by BIC, ",
-        f"{'it did too' if best['bic']['model'] == best['aic']['model'] else model_words(best['bic']['model'])[0] + ' did'}",
+        f"By AIC, {first} described the outcome best (", Cell(value=best["aic"]["aic"], kind="criterion"), ", against ",
+        *joined(against), f"); by BIC, {'it did too' if first == other else f'{other} did'}",
         *places(anchors, "table-criteria"), ".",
     )  # fmt: skip
-
