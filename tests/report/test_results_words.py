@@ -217,3 +217,12 @@ def test_occasions_of_few_dyads_are_not_described(result, said):
     text = said(results_blocks(copy, set()))
     assert "at session 13." in text
     assert "at session 14" not in text
+
+
+def test_standardised_where_there_are_any(result, said):
+    row = {"model": 2, "term": "time:convergence", "estimate": -0.0213, "std_error": 0.1}
+    copy = SimpleNamespace(**vars(result))
+    copy.tables = result.tables | {"standardised": pl.DataFrame([row])}
+    text = said(results_blocks(copy, set()))
+    # (1.985694 + 0.845511) * 0.1 = 0.283 (R)
+    assert "95% CI [−0.86, 0.70], β = −0.02; a true effect of ±1.10 (β of ±0.28) would have been detected" in text
