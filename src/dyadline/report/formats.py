@@ -26,14 +26,26 @@ def render(document: Document, form: Format, *, stem: str = "report") -> dict[st
         from dyadline.report.writers.html import write_html
 
         return {f"{stem}.html": write_html(document).encode()}
+    if form == "pdf":
+        from dyadline.report.writers.typst import write_pdf
+
+        return {f"{stem}.pdf": write_pdf(document)}
+    if form == "docx":
+        from dyadline.report.writers.docx import write_docx
+
+        return {f"{stem}.docx": write_docx(document)}
     raise NotImplementedError(form)  # until its writer is there
 
 
 def render_figures(document: Document) -> dict[str, bytes]:
     """Each figure as SVG, PDF, PNG (300 dpi) and the data behind it: file name -> content."""
-    return {}
+    from dyadline.report.writers.exports import figure_files
+
+    return {name: content for figure in document.figures() for name, content in figure_files(figure).items()}
 
 
 def render_tables(document: Document) -> dict[str, bytes]:
     """Each table as CSV at full precision: file name -> content."""
-    return {}
+    from dyadline.report.writers.exports import table_csv
+
+    return {f"{table.key}.csv": table_csv(table) for table in document.tables()}
