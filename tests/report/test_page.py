@@ -60,6 +60,8 @@ def read(page) -> Page:
 
 def test_order_of_the_sections(result):
     assert [s.key for s in compose(result).sections] == [
+        "method",
+        "results",
         "asked",
         "data",
         "ratings",
@@ -70,6 +72,8 @@ def test_order_of_the_sections(result):
         "findings",
         "collinearity",
         "reproduce",
+        "references",
+        "checklists",
     ]
 
 

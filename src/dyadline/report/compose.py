@@ -35,7 +35,11 @@ from dyadline.report.figures.spaghetti import rating_curves
 from dyadline.report.labels import CONVENTIONS, heading, model_words, name, source
 from dyadline.report.numbers import count, occasion
 from dyadline.report.prose import narrative
-from dyadline.report.prose.equations import model_equations
+from dyadline.report.prose.checklists import checklist_blocks
+from dyadline.report.prose.equations import model_equations, rating_equations, reading
+from dyadline.report.prose.method import method_blocks
+from dyadline.report.prose.references import reference_blocks
+from dyadline.report.prose.results import results_blocks
 from dyadline.report.rounding import rounded
 from dyadline.report.syntax.scripts import syntax_blocks
 from dyadline.report.tables import growth as growth_tables
@@ -90,16 +94,35 @@ def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
         ("syntax", "Syntax for other programs", syntax_blocks(result)),
         ("reproduce", "How to cite and reproduce", _reproduce(result, asked)),
     )
-    sections = [Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers]
+    made = [Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers]
+    sections = _with_words(result, [section for section in made if section.blocks])
     summary = narrative.main_result(tables["fixed_effects"]) if "fixed_effects" in tables else ()
     document = Document(
         title=result.plan.title or "Alliance convergence and outcome",
         subtitle=_subtitle(result),
         banner=_banner(result),
         summary=(*summary, *_warned(result.findings)),
-        sections=tuple(s for s in sections if s.blocks),
+        sections=tuple(sections),
     )
     return rounded(document, result.plan.report.decimals)
+
+
+def _with_words(result: AnalysisResult, made: list[Section]) -> list[Section]:
+    """Method and results before the sections that they refer to; references and checklists at the end."""
+    anchors = {*_labels(made), "section-method", "section-results"}
+    first = [
+        Section(key="method", title="Method", blocks=tuple(method_blocks(result, anchors))),
+        Section(key="results", title="Results", blocks=tuple(results_blocks(result, anchors))),
+    ]
+    whole = [*(section for section in first if section.blocks), *made]
+    listed = tuple(checklist_blocks(result, _labels(whole)))
+    last = Section(key="checklists", title="Reporting checklists", blocks=listed)
+    works = Section(key="references", title="References", blocks=tuple(reference_blocks([*whole, last], result.plan)))
+    return [*whole, *([works] if works.blocks else []), last]
+
+
+def _labels(sections: list[Section]) -> dict[str, str]:
+    return Document(title="", subtitle="", sections=tuple(sections)).labels()
 
 
 def _subtitle(result: AnalysisResult) -> str:
@@ -272,12 +295,15 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
 
 
 def _equations(result: AnalysisResult) -> Iterator[Block]:
+    if result.scoring.growth is not None:
+        yield Heading(title="Growth models of the ratings")
+        yield from rating_equations(result.scoring.growth)
     for number, fit in zip(result.plan.models.run, result.fits, strict=False):
         title, words = model_words(number)
         yield Heading(title=f"{title}: {words}")
         parts: tuple[Part, ...] = ("As a formula in lme4's notation: ", Cell(value=fit.spec.formula, kind="text"), ".")
         yield from model_equations(fit.spec)
-        yield Paragraph(parts=parts)
+        yield Paragraph(parts=(f"{reading(fit.spec)} ", *parts))
 
 
 def _findings(findings: tuple[Finding, ...]) -> Iterator[Block]:
