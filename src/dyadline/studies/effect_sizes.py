@@ -80,7 +80,9 @@ def _reductions(models: OutcomeModels, plan: AnalysisPlan) -> pl.DataFrame:
     for number, fitted in zip(models.numbers, models.fits, strict=True):
         if number == 1:
             continue
-        rows = models.frame.drop_nulls(predictors([fitted.spec]))
+        known = pl.all_horizontal(pl.col(predictors([fitted.spec])).is_not_null())
+        # Rows are told by their place, so those that the model cannot use stay where they are, without an outcome.
+        rows = models.frame.with_columns(pl.when(known).then("outcome").alias("outcome"))
         null = fit_model(1, null_spec, rows, fitted.method, plan)
         found.append((number, pseudo_r_squared(null, fitted).rename({"model": "with_predictors"})))
     empty = {

@@ -79,7 +79,8 @@ def sensitivity(
     -------
     ``variant`` (first ``reported``; where predictors are imputed also ``listwise``), ``model, term, estimate,
     std_error, df, statistic, p_value, conf_low, conf_high, n_rows, n_dyads, note``. A variant that cannot be fitted,
-    or has too few dyads (`DYADS_PER_EFFECT`), is one row with the reason in ``note``. Empty where no model has convergence or the plan asks for nothing.
+    or has too few dyads (`DYADS_PER_EFFECT`), is one row with the reason in ``note``. Empty where no model
+    has convergence or the plan asks for nothing.
     """
     tables = [pl.DataFrame(schema=SCHEMA)]
     numbered = [
