@@ -243,7 +243,9 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
         origin=result.dataset.origin,
         missing=imputation_tables.way(tables),
     )
-    yield model_tables.model_table(tables, [fit.spec for fit in result.fits], note=note)
+    yield model_tables.model_table(
+        tables, [fit.spec for fit in result.fits], columns=result.plan.report.columns, note=note
+    )
     yield model_tables.criteria_table(tables)
     if "imputation" in tables:
         yield imputation_tables.imputed_predictors_table(tables["imputed_predictors"])
