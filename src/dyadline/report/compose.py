@@ -25,7 +25,13 @@ from dyadline.report.document import (
     Section,
     Source,
 )
-from dyadline.report.figures import dyads as figures
+from dyadline.report.figures.axes import axis_titles
+from dyadline.report.figures.discrepancy import mean_discrepancy
+from dyadline.report.figures.outcome import outcome_curves
+from dyadline.report.figures.panels import convergence_groups, dyad_panels
+from dyadline.report.figures.pseudonyms import pseudonyms
+from dyadline.report.figures.scores import score_histograms
+from dyadline.report.figures.spaghetti import rating_curves
 from dyadline.report.labels import CONVENTIONS, heading, model_words, name, source
 from dyadline.report.numbers import count, occasion
 from dyadline.report.prose import narrative
@@ -63,16 +69,19 @@ def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
         For `render`; the same result always gives the same document.
     """
     asked = describe_operationalisation(result.plan.convergence)
-    tables, time = result.tables, heading(result.plan.columns.time)
+    tables, columns, rows = result.tables, result.plan.columns, result.dataset.rows
+    time = heading(columns.time)
+    names = pseudonyms(rows) if individual else None
+    attrition = description.attrition_blocks(tables, columns, rows, time=time, pseudonyms=names)
     makers = (
         ("asked", "What was asked", _asked(result, asked)),
         ("data", "Data", _data(result)),
-        ("attrition", "Attrition and missing values", description.attrition_blocks(tables, time=time)),
-        ("ratings", "Ratings and outcome", _ratings(result, time)),
+        ("attrition", "Attrition and missing values", attrition),
+        ("ratings", "Ratings and outcome", _ratings(result, time, names)),
         ("similarity", "Similarity within dyads and therapists", description.similarity_blocks(tables)),
         ("reliability", "Reliability of the scales", description.reliability_blocks(tables, time=time)),
         ("scores", "Scores of the dyads", _scores(result)),
-        ("time", "Shape of change", _time(result)),
+        ("time", "Shape of change", _time(result, names)),
         ("models", "Outcome models", _models(result)),
         ("equations", "Model equations", _equations(result)),
         ("findings", "Findings", _findings(result.findings)),
@@ -199,15 +208,21 @@ def _data(result: AnalysisResult) -> Iterator[Block]:
     yield from description.level_blocks(result.tables)
 
 
-def _ratings(result: AnalysisResult, time: str) -> Iterator[Block]:
-    yield from description.value_blocks(result.tables, result.plan.columns, time=time)
+def _ratings(result: AnalysisResult, time: str, names: pl.DataFrame | None) -> Iterator[Block]:
+    columns, rows, scoring = result.plan.columns, result.dataset.rows, result.scoring
+    titles, how = axis_titles(columns), result.plan.convergence
+    of = "ratings" if how.growth == "observed" else "curves"
+    kind = f"{how.discrepancy} discrepancy between the patient's and the therapist's {of}"
+    yield from description.value_blocks(result.tables, columns, rows, time=time)
     yield from description.rater_blocks(result.tables, time=time)
-    yield figures.rating_curves(result.dataset.rows, result.scoring.curves, time=time)
-    if len(result.scoring.discrepancies):
-        how = result.plan.convergence
-        of = "ratings" if how.growth == "observed" else "curves"
-        kind = f"{how.discrepancy} discrepancy between the patient's and the therapist's {of}"
-        yield figures.mean_discrepancy(result.scoring.discrepancies, time=time, kind=kind)
+    figures = [
+        rating_curves(rows, scoring.curves, titles=titles, pseudonyms=names),
+        mean_discrepancy(scoring.discrepancies, titles=titles, kind=kind, pseudonyms=names),
+        convergence_groups(rows, scoring.curves, result.scores, scoring.discrepancies, titles=titles, kind=kind),
+    ]
+    if names is not None:
+        figures.append(dyad_panels(rows, scoring.curves, result.scores, names, titles=titles))
+    yield from (figure for figure in figures if figure is not None)
 
 
 def _scores(result: AnalysisResult) -> Iterator[Block]:
@@ -218,11 +233,15 @@ def _scores(result: AnalysisResult) -> Iterator[Block]:
         yield growth_tables.growth_random_table(result.tables["growth_random_effects"])
     yield study_tables.scores_table(result.scores, scoring.reliability)
     yield study_tables.normality_table(scoring.normality, transformed=transformed)
-    yield figures.score_histograms(result.scores, scoring.normality, transformed=transformed)
+    figure = score_histograms(result.scores, scoring.normality, transformed=transformed)
+    if figure is not None:
+        yield figure
 
 
-def _time(result: AnalysisResult) -> Iterator[Block]:
-    yield figures.outcome_curves(result.dataset.rows, time=heading(result.plan.columns.time))
+def _time(result: AnalysisResult, names: pl.DataFrame | None) -> Iterator[Block]:
+    figure = outcome_curves(result.dataset.rows, titles=axis_titles(result.plan.columns), pseudonyms=names)
+    if figure is not None:
+        yield figure
     if "time_shape" in result.tables and len(result.tables["time_shape"]):
         yield model_tables.time_shape_table(result.tables["time_shape"])
         yield narrative.time_shape_words(result.tables["time_shape"])

@@ -9,8 +9,10 @@ import polars as pl
 
 from dyadline.data.roles import OCCASION
 from dyadline.report.document import Block, Cell, Document, FindingList, Paragraph, Section, Table
-from dyadline.report.figures import dyads as figures
-from dyadline.report.figures import retention as description_figures
+from dyadline.report.figures.axes import axis_titles
+from dyadline.report.figures.missing import missing_values
+from dyadline.report.figures.ratings import two_raters
+from dyadline.report.figures.retention import retention_curve
 from dyadline.report.labels import heading, source
 from dyadline.report.numbers import count
 from dyadline.report.tables import attrition as attrition_tables
@@ -46,22 +48,33 @@ def level_blocks(tables: Tables) -> Iterator[Block]:
         yield description_tables.coverage_table(tables["coverage"])
 
 
-def value_blocks(tables: Tables, columns: ColumnsSection, *, time: str) -> Iterator[Block]:
-    """Both ratings and the outcome by occasion."""
+def value_blocks(tables: Tables, columns: ColumnsSection, rows: pl.DataFrame, *, time: str) -> Iterator[Block]:
+    """Both ratings and the outcome by occasion; `rows` are those of the dataset."""
     if "descriptives" in tables:
         names = {role: source(columns, role) for role in OCCASION}
         yield unless_long(study_tables.descriptives_table(tables["descriptives"], time=time, names=names))
-        if tables["descriptives"].filter(pl.col("variable") != "outcome")["n"].sum():
-            yield figures.two_raters(tables["descriptives"], time=time)
+        figure = two_raters(rows, titles=axis_titles(columns))
+        if figure is not None:
+            yield figure
 
 
-def attrition_blocks(tables: Tables, *, time: str) -> Iterator[Block]:
-    """Who was there until when and why, what is missing, and whether loss goes with earlier scores."""
+def attrition_blocks(
+    tables: Tables,
+    columns: ColumnsSection,
+    rows: pl.DataFrame,
+    *,
+    time: str,
+    pseudonyms: pl.DataFrame | None = None,
+) -> Iterator[Block]:
+    """Who was there until when and why, what is missing, and whether loss goes with earlier scores.
+
+    With pseudonyms (``dyad, pseudonym``) what is missing is shown of each dyad.
+    """
     if "attrition" not in tables:
         return
     yield unless_long(attrition_tables.attrition_table(tables["attrition"], time=time))
     if tables["attrition"].height > 1:
-        yield description_figures.retention_curve(tables["attrition"], time=time)
+        yield retention_curve(tables["attrition"], time=time)
     if tables["endings"].height:
         yield attrition_tables.endings_table(tables["endings"], time=time)
         by_time = attrition_tables.endings_by_time_table(tables["endings_by_time"], tables["endings"], time=time)
@@ -69,6 +82,9 @@ def attrition_blocks(tables: Tables, *, time: str) -> Iterator[Block]:
     missing = attrition_tables.missing_table(tables["descriptives"], time=time)
     if missing is not None:
         yield unless_long(missing)
+    figure = missing_values(rows, titles=axis_titles(columns), pseudonyms=pseudonyms)
+    if figure is not None:
+        yield figure
     yield attrition_tables.row_patterns_table(tables["row_patterns"])
     if tables["dyad_patterns"].height:
         yield attrition_tables.dyad_patterns_table(tables["dyad_patterns"])
@@ -144,6 +160,7 @@ def compose_description(dataset: Dataset, plan: AnalysisPlan, tables: Tables) ->
         For `write_html`; no dyad's label is in it.
     """
     time = heading(plan.columns.time)
+    columns, rows = plan.columns, dataset.rows
     findings: tuple[Block, ...] = (
         (FindingList(findings=tuple(sorted(dataset.findings, key=lambda f: LEVELS[f.level]))),)
         if dataset.findings
@@ -151,15 +168,14 @@ def compose_description(dataset: Dataset, plan: AnalysisPlan, tables: Tables) ->
     )
     makers = (
         ("levels", "Therapists, dyads and occasions", level_blocks(tables)),
-        ("values", "Ratings and outcome by occasion", value_blocks(tables, plan.columns, time=time)),
-        ("attrition", "Attrition and missing values", attrition_blocks(tables, time=time)),
+        ("values", "Ratings and outcome by occasion", value_blocks(tables, columns, rows, time=time)),
+        ("attrition", "Attrition and missing values", attrition_blocks(tables, columns, rows, time=time)),
         ("raters", "The two raters", rater_blocks(tables, time=time)),
         ("similarity", "Similarity within dyads and therapists", similarity_blocks(tables)),
         ("reliability", "Reliability of the scales", reliability_blocks(tables, time=time)),
         ("findings", "Findings", findings),
     )
     sections = (Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers)
-    rows = dataset.rows
     return Document(
         title=f"{plan.title or 'Alliance and outcome'}: description of the data",
         subtitle=f"Data: {dataset.source}; {count(dataset.n_dyads)} dyads, {count(rows.height)} rows, "

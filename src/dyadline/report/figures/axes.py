@@ -6,10 +6,15 @@ can be read too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import polars as pl
+
+from dyadline.plan.columns import ColumnsSection
+from dyadline.report.labels import heading, source
 
 PATIENT, THERAPIST, INK, GREY = "#0072B2", "#D55E00", "#222222", "#767676"
 RATERS = ("Patient", "Therapist")
@@ -30,6 +35,8 @@ CONFIG: Spec = {
         "tickColor": GREY,
         "gridColor": "#e9e9e9",
         "titlePadding": 8,
+        "titleLimit": 330,  # names of columns can be of any length
+        "labelLimit": 220,
     },
     "header": {"labelFontSize": 12.5, "titleFontSize": 12.5, "labelColor": INK, "labelFontWeight": "bold"},
     "title": {"fontSize": 12.5, "subtitleFontSize": 12, "color": INK, "subtitleColor": "#444444", "anchor": "start"},
@@ -55,10 +62,72 @@ def chart(body: Spec) -> Spec:
     }
 
 
+DYAD: Spec = {"name": "dyad", "value": None}
+"""Parameter of every figure of single dyads: the pseudonym of the dyad that stands out, or null."""
+
+
+def individual_chart(body: Spec) -> Spec:
+    """A specification whose data have a field ``dyad``: the viewer may let one stand out in all figures."""
+    return chart({"params": [DYAD], **body})
+
+
+def faded(opacity: float) -> Spec:
+    """Opacity of a dyad's mark: as it is, or faint while another dyad stands out."""
+    return {"condition": {"test": "dyad === null || datum.dyad === dyad", "value": opacity}, "value": opacity / 5.0}
+
+
+def widened(width: float, *, to: float = 2.5) -> Spec:
+    """Width of a dyad's line: wider while it stands out."""
+    return {"condition": {"test": "datum.dyad === dyad", "value": to}, "value": width}
+
+
+def tooltip(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
+    """What is said of a mark that is pointed at: (field, title) of words, (field, title, format) of numbers."""
+    return [
+        {"field": field, "title": title, "type": "quantitative", "format": form[0]}
+        if form
+        else {"field": field, "title": title, "type": "nominal"}
+        for field, title, *form in fields
+    ]
+
+
+COUNT, TIME, VALUE = ",d", "~g", ",.2f"
+"""Formats of tooltips."""
+
+
+def short(value: float) -> float:
+    """Seven digits, which no eye can tell from all of them, in a third of the space."""
+    return float(f"{value:.7g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisTitles:
+    """What axes are called, with the names that the data have."""
+
+    time: str
+    patient: str
+    therapist: str
+    ratings: str
+    outcome: str
+
+
+def axis_titles(columns: ColumnsSection) -> AxisTitles:
+    """Titles from the plan: ``Outcome (bdi)``, ``Alliance rating (WAI-S)``."""
+    patient, therapist = source(columns, "patient_rating"), source(columns, "therapist_rating")
+    both = patient if patient == therapist else f"{patient}, {therapist}"
+    return AxisTitles(
+        time=heading(columns.time),
+        patient=f"Alliance rating ({patient})",
+        therapist=f"Alliance rating ({therapist})",
+        ratings=f"Alliance rating ({both})",
+        outcome=f"Outcome ({source(columns, 'outcome')})",
+    )
+
+
 def time_axis(times: pl.Series, title: str) -> Spec:
     """Occasions as the data name them: each labelled where they are few."""
     known = sorted(set(times.drop_nulls().to_list()))
-    axis: Spec = {"grid": False, "labelOverlap": "greedy"}
+    axis: Spec = {"grid": False, "labelOverlap": "greedy", "format": TIME}
     if 0 < len(known) <= 20:
         axis["values"] = known
     padding = 0.04 * (known[-1] - known[0]) if len(known) > 1 else 0.5
@@ -72,14 +141,17 @@ def time_axis(times: pl.Series, title: str) -> Spec:
     }
 
 
-def value_axis(values: list[Spec], title: str) -> Spec:
-    """One vertical axis for all panels, so that they can be compared."""
-    heights = [v["y"] for v in values] or [0.0, 1.0]
+def value_axis(values: Sequence[Spec], title: str, *, fields: Sequence[str] = ("y",)) -> Spec:
+    """One vertical axis for all panels, so that they can be compared; `fields` are those that it must hold."""
+    heights = [v[f] for v in values for f in fields if v.get(f) is not None] or [0.0, 1.0]
+    low, high = min(heights), max(heights)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
     return {
-        "field": "y",
+        "field": fields[0],
         "type": "quantitative",
         "title": title,
-        "scale": {"zero": False, "nice": True, "domain": [min(heights), max(heights)]},
+        "scale": {"zero": False, "nice": True, "domain": [low, high]},
     }
 
 
@@ -102,40 +174,31 @@ def rater_scales() -> tuple[Spec, Spec, Spec]:
     return colour, dash, shape
 
 
-def lines_panel(
-    values: list[Spec], title: str, colour: str, x: Spec, y: Spec, *, mean: list[Spec] | None = None
-) -> Spec:
-    """Many thin lines, and a heavy one for their mean.
+def lines_panel(values: list[Spec], title: str, colour: str, x: Spec, y: Spec) -> Spec:
+    """Many thin lines, one per dyad, any of which can stand out.
 
     Parameters
     ----------
     values
-        ``i`` (line), ``x``, ``y``.
+        ``dyad`` (pseudonym), ``x``, ``y``.
     title, colour
         Of the panel and its lines.
     x, y
         Axes.
-    mean
-        ``x, y`` of the heavy line.
     """
-    lines = len({v["i"] for v in values})
-    layers: list[Spec] = [
-        {
-            "data": {"values": values},
-            "mark": {"type": "line", "color": colour, "strokeWidth": 0.8, "opacity": _opacity(lines)},
-            "encoding": {"x": x, "y": y, "detail": {"field": "i"}},
-        }
-    ]
-    if mean:
-        layers.append(
-            {
-                "data": {"values": mean},
-                "mark": {"type": "line", "color": INK, "strokeWidth": 2.5},
-                "encoding": {"x": x, "y": y},
-            }
-        )
-    return {"title": title, "width": 330, "height": 210, "layer": layers}
-
-
-def _opacity(lines: int) -> float:
-    return float(max(0.22, min(0.7, 25.0 / max(lines, 1) ** 0.9)))
+    lines = len({v["dyad"] for v in values})
+    return {
+        "title": title,
+        "width": 330,
+        "height": 210,
+        "data": {"values": values},
+        "mark": {"type": "line", "color": colour},
+        "encoding": {
+            "x": x,
+            "y": y,
+            "detail": {"field": "dyad"},
+            "opacity": faded(max(0.22, min(0.7, 25.0 / max(lines, 1) ** 0.9))),
+            "strokeWidth": widened(0.8),
+            "tooltip": tooltip(("dyad", "Dyad")),
+        },
+    }
