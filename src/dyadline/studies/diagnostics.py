@@ -40,7 +40,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "residual_bins": {
         **_MODEL,
         "n": pl.Int64,
-        **dict.fromkeys(("fitted_low", "fitted_high", "fitted", "mean", "sd"), pl.Float64),
+        **dict.fromkeys(("fitted", "mean", "sd"), pl.Float64),
     },
     "residual_quantiles": {**_MODEL, **_QUANTILES},
     "residual_histogram": {**_MODEL, **_COUNTS},
@@ -62,8 +62,8 @@ def diagnostics(models: OutcomeModels) -> dict[str, pl.DataFrame]:
 
     Returns
     -------
-    ``residual_bins``: ``model, n, fitted_low, fitted_high, fitted`` (mean), ``mean, sd`` of the conditional residuals
-    in slices of the fitted values. ``residual_quantiles``: ``model, n, expected, observed``: means over slices of
+    ``residual_bins``: ``model, n, fitted`` (mean), ``mean, sd`` of the conditional residuals in slices of the fitted
+    values. ``residual_quantiles``: ``model, n, expected, observed``: means over slices of
     Blom's (1958) normal scores and of the residuals divided by the residual SD. ``residual_histogram``: ``model, low,
     high, n`` of the latter. ``random_effect_quantiles, random_effect_histogram``: the same of the conditional modes by
     ``group`` and ``effect``, in the quantiles in SDs of the modes. ``random_effect_pairs``: counts over two effects
@@ -139,8 +139,6 @@ def _binned(fitted: Array, left: Array, dyads: Index) -> pl.DataFrame:
     rows = [
         {
             "n": part.stop - part.start,
-            "fitted_low": x[part][0],
-            "fitted_high": x[part][-1],
             "fitted": x[part].mean(),
             "mean": e[part].mean(),
             "sd": e[part].std(ddof=1),
@@ -165,14 +163,24 @@ def quantile_pairs(values: Array, dyads: Index) -> pl.DataFrame:
 
 
 def histogram(values: Array) -> pl.DataFrame:
-    """``low, high, n`` in Freedman and Diaconis' number of bins, between 5 and `BINS`."""
+    """``low, high, n`` in about Freedman and Diaconis' number of bins, between 5 and `BINS`."""
     wanted = len(np.histogram_bin_edges(values, "fd")) - 1 if np.ptp(values) else 1
-    counts, edges = np.histogram(values, int(np.clip(wanted, 5, BINS)))
+    counts, edges = np.histogram(values, round_edges(values, int(np.clip(wanted, 5, BINS))))
     return pl.DataFrame({"low": edges[:-1], "high": edges[1:], "n": counts})
 
 
+def round_edges(values: Array, most: int) -> Array:
+    """Edges of about so many bins at round numbers: lowest and highest value are those of one dyad."""
+    low, high = float(values.min()), float(values.max())
+    least = (high - low) / most or max(abs(high), 1.0)
+    power = 10.0 ** np.floor(np.log10(least))
+    step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= least * (1.0 - 1e-9))
+    return np.asarray(step * np.arange(np.floor(low / step), np.floor(high / step) + 2.0))
+
+
 def _cells(pairs: Array) -> pl.DataFrame:
-    counts, first, second = np.histogram2d(pairs[:, 0], pairs[:, 1], CELLS)
+    edges = [round_edges(side, CELLS) for side in pairs.T]
+    counts, first, second = np.histogram2d(pairs[:, 0], pairs[:, 1], edges)
     i, j = np.nonzero(counts)
     return pl.DataFrame(
         {

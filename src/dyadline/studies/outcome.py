@@ -78,9 +78,8 @@ def fit_models(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan) -> Outcom
 
 
 def main_model(models: OutcomeModels) -> tuple[int, Fit]:
-    """Number and fit of the model with most to say: Model 3, else the last with convergence, else the last."""
-    numbered = list(zip(models.numbers, models.fits, strict=True))
-    return max(numbered, key=lambda pair: (pair[0] == 3, "convergence" in predictors([pair[1].spec])))
+    """Number and fit of the model that says most: the one with the highest number."""
+    return max(zip(models.numbers, models.fits, strict=True), key=lambda pair: pair[0])
 
 
 def predictors(specs: Sequence[ModelSpec]) -> list[str]:

@@ -33,7 +33,7 @@ SCHEMA = {
 def trajectories(models: OutcomeModels, dataset: Dataset, plan: AnalysisPlan) -> pl.DataFrame:
     """Courses of the outcome with pointwise 95 % confidence bands, from the fixed effects.
 
-    Of Model 3, or else of a model that has convergence. One predictor at a time lies one SD below, at and one
+    Of the model with the highest number, if it has convergence. One predictor at a time lies one SD below, at and one
     SD above its mean; all others lie at their means. Mean and SD are those over the dyads of the model.
 
     Returns
