@@ -8,10 +8,10 @@ import polars as pl
 
 from dyadline.plan.model import ModelSpec
 from dyadline.report.document import Figure
-from dyadline.report.figures.axes import GREY, INK, VALUE, Spec, chart, short, tooltip
+from dyadline.report.figures.axes import INK, VALUE, Spec, chart, short, tooltip
 from dyadline.report.labels import model_words, terms_in_print
 
-COLOURS = (GREY, "#11698E", "#B2560D")
+COLOURS = ("#767676", "#11698E", "#B2560D")
 SHAPES = ("circle", "square", "diamond")
 LONGEST = 60
 """Characters of an effect's name."""
@@ -47,7 +47,6 @@ def coefficient_plot(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Figure 
         for r in rows.iter_rows(named=True)
     ]
     order = [label for term, label in words.items() if term in set(rows["term"])]
-    # The last row has no grid line under it.
     y: Spec = {
         "field": "effect",
         "type": "nominal",
@@ -56,7 +55,12 @@ def coefficient_plot(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Figure 
         "axis": {"labelLimit": 330, "grid": True, "ticks": False, "domain": False, "labelPadding": 8},
         "scale": {"paddingInner": 0.25},
     }
-    x: Spec = {"field": "x", "type": "quantitative", "title": "Standardised estimate and 95% confidence interval"}
+    x: Spec = {
+        "field": "x",
+        "type": "quantitative",
+        "title": "Standardised estimate and 95% confidence interval",
+        "axis": {"tickCount": 7, "labelFlush": False},
+    }
     field: Spec = {"field": "model", "type": "nominal"}
     offset: Spec = {**field, "sort": models, "scale": {"domain": models}}
     colour = {**field, "scale": {"domain": models, "range": list(COLOURS[: len(models)])}}
@@ -79,7 +83,7 @@ def coefficient_plot(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Figure 
             {
                 "data": {"values": values},
                 "width": 430,
-                "height": {"step": 12},
+                "height": {"step": 9},
                 "layer": [
                     {
                         "mark": {"type": "rule", "color": INK, "strokeWidth": 1},
@@ -93,7 +97,7 @@ def coefficient_plot(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Figure 
                             "x2": {"field": "high"},
                             "y": y,
                             "yOffset": offset,
-                            "color": {**colour, "legend": None},
+                            "color": colour,
                         },
                     },
                     {

@@ -10,7 +10,10 @@ from dyadline.report.document import Figure
 from dyadline.report.figures.axes import COUNT, GREY, INK, VALUE, Spec, chart, short, tooltip
 from dyadline.report.labels import model_words
 
-WIDTH, HEIGHT = 200, 200
+WIDTH, HEIGHT = 190, 190
+
+ROW: Spec = {"columns": 3, "spacing": {"column": 62, "row": 70}, "bounds": "flush"}
+"""Panels whose frames lie on one line, whatever stands beside them."""
 
 
 def residual_plots(tables: Mapping[str, pl.DataFrame], model: int) -> Figure | None:
@@ -41,7 +44,7 @@ def residual_plots(tables: Mapping[str, pl.DataFrame], model: int) -> Figure | N
         "against those of the normal distribution; on the line where residuals are normal. Right: their "
         "distribution.",
         alt=f"Three panels on the residuals of {title}: by fitted value, normal quantile plot, histogram.",
-        spec=chart({"concat": panels, "columns": 3, "spacing": 28}),
+        spec=chart({"concat": panels, **ROW}),
     )
 
 
@@ -65,8 +68,8 @@ def _fitted_panel(bins: pl.DataFrame) -> Spec:
         "field": "x",
         "type": "quantitative",
         "title": "Fitted value",
-        "scale": {"zero": False},
-        "axis": {"grid": False, "tickCount": 5},
+        "scale": {"zero": False, "padding": 8},
+        "axis": {"grid": False, "tickCount": 5, "labelFlush": False},
     }
     y: Spec = {"type": "quantitative", "title": "Residual"}
     said = tooltip(
@@ -105,15 +108,14 @@ def _rule_at_zero(channel: str) -> Spec:
 def quantile_panel(frame: pl.DataFrame, title: str, words: str) -> Spec:
     """Observed against expected normal quantiles with the line of equality; ``n, expected, observed``."""
     values = [{"x": short(r["expected"]), "y": short(r["observed"]), "n": r["n"]} for r in frame.iter_rows(named=True)]
-    ends = [v[key] for v in values for key in ("x", "y")]
-    low, high = min(ends), max(ends)
-    domain = {"domain": [low, high], "nice": True, "zero": False}
+    reach = 1.06 * max(abs(v[key]) for v in values for key in ("x", "y"))
+    domain = {"domain": [-reach, reach], "nice": False, "zero": False}
     x: Spec = {
         "field": "x",
         "type": "quantitative",
         "title": "Normal distribution",
         "scale": domain,
-        "axis": {"grid": False, "tickCount": 5},
+        "axis": {"grid": False, "tickCount": 5, "labelFlush": False},
     }
     y: Spec = {"field": "y", "type": "quantitative", "title": words, "scale": domain, "axis": {"tickCount": 5}}
     return {
@@ -122,7 +124,7 @@ def quantile_panel(frame: pl.DataFrame, title: str, words: str) -> Spec:
         "height": HEIGHT,
         "layer": [
             {
-                "data": {"values": [{"x": low, "y": low}, {"x": high, "y": high}]},
+                "data": {"values": [{"x": -reach, "y": -reach}, {"x": reach, "y": reach}]},
                 "mark": {"type": "line", "color": INK, "strokeWidth": 1},
                 "encoding": {"x": x, "y": y},
             },
@@ -165,7 +167,13 @@ def histogram_panel(
         "scale": {"domain": domain, "nice": False, "zero": False},
         "axis": {"grid": False, "tickCount": 5, "labelFlush": False},
     }
-    y: Spec = {"field": "n", "type": "quantitative", "title": counted, "axis": {"tickMinStep": 1, "tickCount": 5}}
+    y: Spec = {
+        "field": "n",
+        "type": "quantitative",
+        "title": counted,
+        "axis": {"tickMinStep": 1, "tickCount": 5},
+        "scale": {"domain": [0, max(v["n"] for v in values)], "nice": 5},
+    }
     said = tooltip(("low", f"{words}, from", ",.4~g"), ("high", "to", ",.4~g"), ("n", counted, COUNT))
     layers: list[Spec] = [
         {

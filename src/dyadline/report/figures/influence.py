@@ -17,7 +17,7 @@ NUMBER = ",.4~g"
 
 
 def influence_plots(tables: Mapping[str, pl.DataFrame]) -> Figure | None:
-    """Histograms of Cook's distances and of the effect of convergence on the slope; ``None`` where there are none.
+    """Histograms of Cook’s distances and of the effect of convergence on the slope; ``None`` where there are none.
 
     Parameters
     ----------
@@ -33,24 +33,26 @@ def influence_plots(tables: Mapping[str, pl.DataFrame]) -> Figure | None:
             at = ranges.filter(pl.col("term") == CONVERGENCE_TIME)["estimate"].item()
             panels.append(histogram_panel(part, "Convergence × Time", WITHOUT, "Dyads", at=at, of="With all dyads"))
         else:
-            panels.append(histogram_panel(part, "All effects", "Cook's distance", "Dyads"))
+            panels.append(histogram_panel(part, "All effects", "Cook’s distance", "Dyads"))
     title = model_words(counts["model"][0])[0]
     line = " Line: estimate with all dyads." if len(panels) > 1 else ""
     return Figure(
         key="influence",
-        caption=f"What single dyads do to {title}: Cook's distance of each dyad, and the effect of convergence on the "
+        caption=f"What single dyads do to {title}: Cook’s distance of each dyad, and the effect of convergence on the "
         f"slope without it.{line}"
         if line
-        else f"What single dyads do to {title}: Cook's distance of each dyad.",
+        else f"What single dyads do to {title}: Cook’s distance of each dyad.",
         alt=f"Histograms over the dyads of {title}, each left out once.",
-        spec=chart({"concat": [{**panel, "width": 330} for panel in panels], "columns": 2, "spacing": 40}),
+        spec=chart(
+            {"concat": [{**panel, "width": 330} for panel in panels], "columns": 2, "spacing": 75, "bounds": "flush"}
+        ),
     )
 
 
 def influence_of_dyads(
     groups: pl.DataFrame, terms: pl.DataFrame, pseudonyms: pl.DataFrame, model: int
 ) -> Figure | None:
-    """Cook's distance of each dyad, and the effect of convergence on the slope without it, under its pseudonym.
+    """Cook’s distance of each dyad, and the effect of convergence on the slope without it, under its pseudonym.
 
     Parameters
     ----------
@@ -79,13 +81,13 @@ def influence_of_dyads(
     ]
     at = short(float(own["estimate"][0] + own["dfbeta"][0]))
     x: Spec = {"type": "quantitative", "title": WITHOUT, "axis": {"grid": False}, "scale": {"zero": False}}
-    said = tooltip(("dyad", "Dyad"), ("x", WITHOUT, NUMBER), ("y", "Cook's distance", NUMBER))
+    said = tooltip(("dyad", "Dyad"), ("x", WITHOUT, NUMBER), ("y", "Cook’s distance", NUMBER))
     title = model_words(model)[0]
     return Figure(
         key="influence-of-dyads",
-        caption=f"What each dyad does to {title}: Cook's distance, and the effect of convergence on the slope without "
+        caption=f"What each dyad does to {title}: Cook’s distance, and the effect of convergence on the slope without "
         "it. Line: estimate with all dyads.",
-        alt=f"Scatter plot, one point per dyad, of Cook's distance against the effect of convergence in {title}.",
+        alt=f"Scatter plot, one point per dyad, of Cook’s distance against the effect of convergence in {title}.",
         spec=individual_chart(
             {
                 "width": 420,
@@ -101,7 +103,7 @@ def influence_of_dyads(
                         "mark": {"type": "point", "filled": True, "size": 60, "color": INK},
                         "encoding": {
                             "x": {**x, "field": "x"},
-                            "y": {"field": "y", "type": "quantitative", "title": "Cook's distance"},
+                            "y": {"field": "y", "type": "quantitative", "title": "Cook’s distance"},
                             "opacity": faded(0.75),
                             "tooltip": said,
                         },

@@ -8,7 +8,7 @@ import polars as pl
 
 from dyadline.report.document import Figure
 from dyadline.report.figures.axes import COUNT, INK, VALUE, Spec, chart, faded, individual_chart, short, tooltip
-from dyadline.report.figures.diagnostics import HEIGHT, WIDTH, histogram_panel
+from dyadline.report.figures.diagnostics import HEIGHT, ROW, WIDTH, histogram_panel
 from dyadline.report.labels import model_words
 from dyadline.report.numbers import proportion
 from dyadline.report.tables.models import LEVELS, random_words
@@ -48,7 +48,7 @@ def random_effect_plots(tables: Mapping[str, pl.DataFrame], model: int) -> Figur
         caption=f"Random effects of {title}: conditional modes of the intercepts and slopes, that is, how far each "
         "group lies from what its predictors let expect. Squares: how many have both values.",
         alt=f"Histograms of the random effects of {title}, and a table of squares of two effects together.",
-        spec=chart({"concat": panels, "columns": 3, "spacing": 28}),
+        spec=chart({"concat": panels, **ROW}),
     )
 
 
@@ -61,6 +61,9 @@ def _pair_panel(frame: pl.DataFrame, group: str, one: str, other: str, correlati
     first, second = random_words((one,)), random_words((other,))
     keys = ("low", "high", "with_low", "with_high", "n")
     values = [dict(zip(keys, row, strict=True)) for row in frame.select(keys).iter_rows()]
+    most = max(v["n"] for v in values)
+    for v in values:
+        v |= {"x": (v["low"] + v["high"]) / 2, "y": (v["with_low"] + v["with_high"]) / 2}
     domains = [[min(v[a] for v in values), max(v[b] for v in values)] for a, b in (keys[:2], keys[2:4])]
     x: Spec = {
         "type": "quantitative",
@@ -71,7 +74,7 @@ def _pair_panel(frame: pl.DataFrame, group: str, one: str, other: str, correlati
     y: Spec = {
         "type": "quantitative",
         "title": second,
-        "axis": {"grid": False, "tickCount": 5},
+        "axis": {"grid": False, "tickCount": 5, "labelFlush": False},
         "scale": {"domain": domains[1], "nice": False, "zero": False},
     }
     said = tooltip(
@@ -85,22 +88,35 @@ def _pair_panel(frame: pl.DataFrame, group: str, one: str, other: str, correlati
         "field": "n",
         "type": "quantitative",
         "legend": None,
-        "scale": {"domain": [0, max(v["n"] for v in values)], "range": ["#ffffff", "#3c5a6e"]},
+        "scale": {"domain": [0, most], "range": ["#f2f5f7", "#3c5a6e"], "interpolate": "rgb"},
     }
     return {
         "title": {"text": f"Both, {LEVELS.get(group, group)}", "subtitle": f"r = {proportion(correlation)}"},
         "width": WIDTH,
         "height": HEIGHT,
         "data": {"values": values},
-        "mark": {"type": "rect", "stroke": "white", "strokeWidth": 0.7},
-        "encoding": {
-            "x": {**x, "field": "low"},
-            "x2": {"field": "high"},
-            "y": {**y, "field": "with_low"},
-            "y2": {"field": "with_high"},
-            "color": shade,
-            "tooltip": said,
-        },
+        "layer": [
+            {
+                "mark": {"type": "rect", "stroke": "white", "strokeWidth": 0.7},
+                "encoding": {
+                    "x": {**x, "field": "low"},
+                    "x2": {"field": "high"},
+                    "y": {**y, "field": "with_low"},
+                    "y2": {"field": "with_high"},
+                    "color": shade,
+                    "tooltip": said,
+                },
+            },
+            {
+                "mark": {"type": "text", "fontSize": 10},
+                "encoding": {
+                    "x": {**x, "field": "x"},
+                    "y": {**y, "field": "y"},
+                    "text": {"field": "n", "type": "quantitative"},
+                    "color": {"condition": {"test": f"datum.n > {most / 2}", "value": "white"}, "value": INK},
+                },
+            },
+        ],
     }
 
 

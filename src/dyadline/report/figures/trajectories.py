@@ -23,7 +23,6 @@ from dyadline.report.numbers import decimals_of_spread, number
 LEVELS = {1.0: "One SD above the mean", 0.0: "Mean", -1.0: "One SD below the mean"}
 COLOURS = ("#B2560D", INK, "#11698E")
 DASHES = ([7, 3], [1, 0], [2, 2])
-SHAPES = ("triangle-up", "circle", "triangle-down")
 
 BANDS = {
     "satterthwaite": "Satterthwaite's degrees of freedom",
@@ -70,16 +69,15 @@ def expected_courses(frame: pl.DataFrame, times: pl.Series, *, titles: AxisTitle
         f"{'lie' if len(shown) > 1 else 'lies'} one standard deviation below, at and above the mean over dyads, all "
         f"other predictors at their means. Bands: 95% confidence, pointwise ({BANDS[freedom]}).",
         alt=f"Three lines with bands over {titles.time} in each panel. {_in_words(frame)}",
-        spec=chart({"concat": panels, "columns": 2, "spacing": 30}),
+        spec=chart({"concat": panels, "columns": 2, "spacing": 75, "bounds": "flush"}),
     )
 
 
 def _panel(values: list[Spec], title: str, x: Spec, y: Spec) -> Spec:
     levels = list(LEVELS.values())
     field: Spec = {"field": "level", "type": "nominal"}
-    colour = {**field, "scale": {"domain": levels, "range": list(COLOURS)}}
-    dash = {**field, "scale": {"domain": levels, "range": list(DASHES)}}
-    plain = {**colour, "legend": None}
+    colour = {**field, "scale": {"domain": levels, "range": list(COLOURS)}, "legend": _LEGEND}
+    dash = {**field, "scale": {"domain": levels, "range": list(DASHES)}, "legend": _LEGEND}
     return {
         "title": title,
         "width": 330,
@@ -88,18 +86,18 @@ def _panel(values: list[Spec], title: str, x: Spec, y: Spec) -> Spec:
         "layer": [
             {
                 "mark": {"type": "area", "opacity": 0.13},
-                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": plain},
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
             },
             {
                 "mark": {"type": "line", "strokeWidth": 2.2},
-                "encoding": {"x": x, "y": y, "color": {**colour, "legend": _LEGEND}, "strokeDash": dash},
+                "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash},
             },
             {
                 "mark": {"type": "point", "size": 150, "opacity": 0, "filled": True},
                 "encoding": {
                     "x": x,
                     "y": y,
-                    "color": plain,
+                    "color": colour,
                     "tooltip": tooltip(
                         ("level", title),
                         ("x", x["title"], TIME),
@@ -113,7 +111,7 @@ def _panel(values: list[Spec], title: str, x: Spec, y: Spec) -> Spec:
     }
 
 
-_LEGEND: Spec = {"symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2.2}
+_LEGEND: Spec = {"symbolType": "stroke", "symbolSize": 700, "symbolStrokeWidth": 2.2, "symbolOpacity": 1}
 
 
 def _in_words(frame: pl.DataFrame) -> str:

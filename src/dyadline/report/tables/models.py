@@ -90,10 +90,11 @@ def model_table(
 
 
 def _fixed_effects(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The table of fixed effects, with the standardised estimates where there are any."""
+    """The table of fixed effects, with the standardised effects where there are any."""
     if "standardised" not in tables:
         return tables["fixed_effects"]
-    own = tables["standardised"].select("model", "term", standardised="estimate")
+    effects = tables["standardised"].filter(pl.col("term") != "(Intercept)")
+    own = effects.select("model", "term", standardised="estimate")
     return tables["fixed_effects"].join(own, on=["model", "term"], how="left", maintain_order="left")
 
 
