@@ -33,8 +33,13 @@ from dyadline.scoring.growth import growth_tables
 from dyadline.scoring.score import score
 from dyadline.studies.completed import completed_models
 from dyadline.studies.description import description
+from dyadline.studies.diagnostics import diagnostics
+from dyadline.studies.effect_sizes import effect_sizes
+from dyadline.studies.influence import influences
 from dyadline.studies.instruments import answer_findings, instruments
 from dyadline.studies.outcome import fit_models, model_tables, time_shapes
+from dyadline.studies.sensitivity import sensitivity
+from dyadline.studies.trajectories import trajectories
 from dyadline.studies.traps import traps
 
 if TYPE_CHECKING:
@@ -123,9 +128,15 @@ def analyse(dataset: Dataset, plan: AnalysisPlan) -> AnalysisResult:
     scoring = score(dataset, plan)
     models = fit_models(dataset, scoring, plan)
     completed = completed_models(dataset, scoring, models, plan)
+    estimated = {**model_tables(models, plan), **completed.tables}
+    fixed = estimated["fixed_effects"]
     tables = {
-        **model_tables(models, plan),
-        **completed.tables,
+        **estimated,
+        **effect_sizes(models, fixed, plan),
+        "sensitivity": sensitivity(models, fixed, dataset, plan),
+        "trajectories": trajectories(models, dataset, plan),
+        **diagnostics(models),
+        **influences(models),
         "time_shape": time_shapes(models, plan),
         **description(dataset, plan),
         "scores": scoring.scores,

@@ -25,6 +25,7 @@ from dyadline.plan.columns import (
     whole,
 )
 from dyadline.plan.report import ReportSection
+from dyadline.plan.sensitivity import SensitivitySection
 
 Growth = Literal["multilevel", "ols", "dyadic", "observed"]
 Discrepancy = Literal["absolute", "signed", "squared"]
@@ -153,6 +154,8 @@ class AnalysisPlan(Section):
     """How the convergence score and what goes with it are made."""
     models: ModelsSection = ModelsSection()
     """Which outcome models are fitted, and how."""
+    sensitivity: SensitivitySection = SensitivitySection()
+    """Under which other choices the effects of convergence are estimated again."""
     checks: ChecksSection = ChecksSection()
     """What the data are checked against, where the file has it."""
     report: ReportSection = ReportSection()

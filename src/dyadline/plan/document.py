@@ -20,7 +20,7 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"\s*\[\[?\s*({_DOTTED})\s*\]")
 _ASSIGNMENT = re.compile(rf"\s*({_DOTTED})\s*=")
-_RARE = ("missing", "checks", "report")
+_RARE = ("missing", "sensitivity", "checks", "report")
 """Sections that few plans need."""
 WIDTH = 120
 """Of the lines of comments."""

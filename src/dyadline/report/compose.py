@@ -12,7 +12,7 @@ import polars as pl
 from dyadline.errors import Finding
 from dyadline.plan.document import plan_text
 from dyadline.plan.scores import Operationalisation, describe_operationalisation
-from dyadline.report import description
+from dyadline.report import description, models
 from dyadline.report.document import (
     Block,
     Cell,
@@ -88,6 +88,8 @@ def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
         ("scores", "Scores of the dyads", _scores(result)),
         ("time", "Shape of change", _time(result, names)),
         ("models", "Outcome models", _models(result)),
+        ("diagnostics", "Model diagnostics", models.diagnostic_blocks(result, names)),
+        ("sensitivity", "Sensitivity", models.sensitivity_blocks(result)),
         ("equations", "Model equations", _equations(result)),
         ("findings", "Findings", _findings(result.findings)),
         ("collinearity", "Collinearity", _collinearity(result)),
@@ -287,7 +289,10 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
         origin=result.dataset.origin,
         missing=imputation_tables.way(tables),
     )
-    yield model_tables.model_table(tables, [fit.spec for fit in result.fits], note=note)
+    yield model_tables.model_table(
+        tables, [fit.spec for fit in result.fits], columns=result.plan.report.columns, note=note
+    )
+    yield from models.effect_blocks(result)
     yield model_tables.criteria_table(tables)
     if "imputation" in tables:
         yield imputation_tables.imputed_predictors_table(tables["imputed_predictors"])

@@ -77,9 +77,20 @@ def fit_models(dataset: Dataset, scoring: Scoring, plan: AnalysisPlan) -> Outcom
     return OutcomeModels(frame=frame, levels=levels, numbers=plan.models.run, fits=fits, common=common)
 
 
+def main_model(models: OutcomeModels) -> tuple[int, Fit]:
+    """Number and fit of the model that says most: the one with the highest number."""
+    return max(zip(models.numbers, models.fits, strict=True), key=lambda pair: pair[0])
+
+
 def predictors(specs: Sequence[ModelSpec]) -> list[str]:
     """Dyad-level columns that the models use, each once."""
     return list(dict.fromkeys(c for spec in specs for c in spec.columns if c not in OWN))
+
+
+def dyads_of(frame: pl.DataFrame, fitted: Fit) -> pl.DataFrame:
+    """The dyads of a fit with its predictors as they are in the models' frame: ``dyad`` and the names."""
+    names = predictors([fitted.spec])
+    return placed_rows(frame).select("dyad", *names).drop_nulls().unique("dyad", maintain_order=True)
 
 
 def outcome_rows(dataset: Dataset, plan: AnalysisPlan) -> pl.DataFrame:

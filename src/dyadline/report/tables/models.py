@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from dyadline.plan.model import ModelSpec
+from dyadline.plan.report import EstimateColumn
 from dyadline.report.document import Cell, Column, Part, Row, RowGroup, Spanner, Symbol, Table
 from dyadline.report.labels import CONVENTIONS, model_words, name, terms_in_print
 from dyadline.report.numbers import decimals_for
@@ -18,87 +19,135 @@ ALPHA = 0.05
 LEVELS = {"dyad": "dyads", "therapist": "therapists", "therapist:dyad": "dyads (within therapists)"}
 """Groups of random effects in print."""
 
-ESTIMATES = (
-    Column(label="Est."),
-    Column(label="SE", symbol=True, rank=1),
-    Column(label="df", symbol=True, rank=3),
-    Column(label="p", symbol=True),
-    Column(label="95% CI", rank=2),
-)
-"""Columns of `estimates_row`."""
+COLUMNS: Mapping[EstimateColumn, Column] = {
+    "std_error": Column(label="SE", symbol=True, rank=1),
+    "statistic": Column(label="t or z", symbol=True, rank=3),
+    "df": Column(label="df", symbol=True, rank=3),
+    "p_value": Column(label="p", symbol=True),
+    "interval": Column(label="95% CI", rank=2),
+    "standardised": Column(label="β", symbol=True, rank=2),
+}
+"""What may stand beside an estimate; the statistic of a variance is z."""
+
+BESIDE: tuple[EstimateColumn, ...] = ("std_error", "df", "p_value", "interval")
+"""What does unless the plan says otherwise."""
+
+ESTIMATES = (Column(label="Est."), *(COLUMNS[name] for name in BESIDE))
+"""Columns of `estimates_row`, unless it is told otherwise."""
+
+_EXPLAINED: Mapping[EstimateColumn, tuple[Part, ...]] = {
+    "statistic": (" ", Symbol("t or z"), ": estimate over its standard error; z for variances."),
+    "standardised": (
+        " ",
+        Symbol("β"),
+        ": in standard deviations of the outcome per standard deviation, of predictors over dyads, of outcome and "
+        "time over rows.",
+    ),
+}
+"""What the note says of columns that few tables have."""
 
 Record = Mapping[str, Any]
 
 
 def model_table(
-    tables: Mapping[str, pl.DataFrame], specs: Sequence[ModelSpec], *, note: tuple[Part, ...] = ()
+    tables: Mapping[str, pl.DataFrame],
+    specs: Sequence[ModelSpec],
+    *,
+    columns: Sequence[EstimateColumn] = BESIDE,
+    note: tuple[Part, ...] = (),
 ) -> Table:
     """The models side by side: fixed effects, random effects, criterion.
 
     Parameters
     ----------
     tables
-        ``fixed_effects, random_effects, criteria`` of a result, and ``imputation`` where estimates are pooled.
+        ``fixed_effects, random_effects, criteria`` of a result, ``imputation`` where estimates are pooled, and
+        ``standardised`` where that column is asked for.
     specs
         The models in the same order, from which rows take their names and order.
+    columns
+        What stands beside each estimate, from left to right.
     note
         What stands under the table.
     """
     models = tables["fixed_effects"]["model"].unique(maintain_order=True).to_list()
     groups = [
-        RowGroup(label="Fixed effects", rows=tuple(_fixed_rows(tables["fixed_effects"], models, specs))),
-        *random_groups(tables["random_effects"], models),
-        *_fit_groups(tables, models),
+        RowGroup(label="Fixed effects", rows=tuple(_fixed_rows(_fixed_effects(tables), models, specs, columns))),
+        *random_groups(tables["random_effects"], models, columns=columns),
+        *_fit_groups(tables, models, width=len(columns) + 1),
     ]
-    spanners = [Spanner(label=a, words=b, columns=len(ESTIMATES)) for a, b in map(model_words, models)]
+    spanners = [Spanner(label=a, words=b, columns=len(columns) + 1) for a, b in map(model_words, models)]
     return Table(
         key="models",
         caption="Multilevel growth models of the outcome",
         stub="Effect",
-        columns=ESTIMATES * len(models),
+        columns=(ESTIMATES[0], *(COLUMNS[name] for name in columns)) * len(models),
         spanners=tuple(spanners),
         groups=tuple(groups),
-        note=note,
+        note=(*note, *(part for name in columns for part in _EXPLAINED.get(name, ()))),
         wide=True,
     )
 
 
-def _fixed_rows(frame: pl.DataFrame, models: list[Any], specs: Sequence[ModelSpec]) -> list[Row]:
+def _fixed_effects(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The table of fixed effects, with the standardised effects where there are any."""
+    if "standardised" not in tables:
+        return tables["fixed_effects"]
+    effects = tables["standardised"].filter(pl.col("term") != "(Intercept)")
+    own = effects.select("model", "term", standardised="estimate")
+    return tables["fixed_effects"].join(own, on=["model", "term"], how="left", maintain_order="left")
+
+
+def _fixed_rows(
+    frame: pl.DataFrame, models: list[Any], specs: Sequence[ModelSpec], columns: Sequence[EstimateColumn]
+) -> list[Row]:
     found = {(r["model"], r["term"]): r for r in frame.iter_rows(named=True)}
     words = terms_in_print(specs)
     # A term that no specification names (a level of a text column) still is a row.
     words |= {term: term for term in frame["term"].unique(maintain_order=True) if term not in words}
     present = set(frame["term"])
     return [
-        estimates_row(label, [found.get((model, term)) for model in models])
+        estimates_row(label, [found.get((model, term)) for model in models], columns)
         for term, label in words.items()
         if term in present
     ]
 
 
-def estimates_row(label: str, records: Sequence[Record | None]) -> Row:
-    """One effect in every model, with as many decimals as its smallest standard error asks for."""
-    decimals = decimals_for(r["std_error"] for r in records if r)
+def estimates_row(
+    label: str,
+    records: Sequence[Record | None],
+    columns: Sequence[EstimateColumn] = BESIDE,
+    *,
+    decimals: int | None = None,
+) -> Row:
+    """One effect in every model; decimals are those that its smallest standard error asks for unless given."""
+    if decimals is None:
+        decimals = decimals_for(r["std_error"] for r in records if r)
     cells: list[Cell | None] = []
     for record in records:
-        cells += [None] * len(ESTIMATES) if record is None else _estimate(record, decimals)
+        cells += [None] * (len(columns) + 1) if record is None else _estimate(record, decimals, columns)
     return Row(label=label, cells=tuple(cells))
 
 
-def _estimate(record: Record, decimals: int) -> list[Cell | None]:
-    p = record["p_value"]
+def _estimate(record: Record, decimals: int, columns: Sequence[EstimateColumn]) -> list[Cell | None]:
+    p, low, high = record["p_value"], record["conf_low"], record["conf_high"]
     strong = p is not None and p < ALPHA
-    low, high = record["conf_low"], record["conf_high"]
-    return [
-        Cell(value=record["estimate"], kind="estimate", decimals=decimals, strong=strong),
-        Cell(value=record["std_error"], kind="estimate", decimals=decimals),
-        Cell(value=record["df"], kind="df") if "df" in record else None,
-        Cell(value=p, kind="p", strong=strong),
-        Cell(value=None if low is None else (low, high), kind="interval", decimals=decimals),
-    ]
+    beta = record.get("standardised")
+    beside: dict[EstimateColumn, Cell | None] = {
+        "std_error": Cell(value=record["std_error"], kind="estimate", decimals=decimals),
+        "statistic": Cell(value=record["statistic"], kind="statistic"),
+        "df": Cell(value=record["df"], kind="df") if "df" in record else None,
+        "p_value": Cell(value=p, kind="p", strong=strong),
+        "interval": Cell(value=None if low is None else (low, high), kind="interval", decimals=decimals),
+        "standardised": None if beta is None else Cell(value=beta, kind="estimate", decimals=2),
+    }
+    estimate = Cell(value=record["estimate"], kind="estimate", decimals=decimals, strong=strong)
+    return [estimate, *(beside[name] for name in columns)]
 
 
-def random_groups(frame: pl.DataFrame, models: list[Any], *, plain: bool = False) -> list[RowGroup]:
+def random_groups(
+    frame: pl.DataFrame, models: list[Any], *, columns: Sequence[EstimateColumn] = BESIDE, plain: bool = False
+) -> list[RowGroup]:
     """Variances, covariances and the residual as rows, the effects of each level by themselves.
 
     Parameters
@@ -107,22 +156,26 @@ def random_groups(frame: pl.DataFrame, models: list[Any], *, plain: bool = False
         ``model`` and the columns of a table of variance components.
     models
         In the order of the table.
+    columns
+        What stands beside each estimate; a variance has neither df nor a standardised value.
     plain
         Whether terms keep their names.
     """
     levels = [group for group in frame["group"].unique(maintain_order=True) if not group.startswith("Residual")]
     if len(levels) < 2:
-        return [RowGroup(label="Random effects", rows=tuple(_random_rows(frame, models, plain=plain)))]
+        return [RowGroup(label="Random effects", rows=tuple(_random_rows(frame, models, columns, plain=plain)))]
     groups = []
     for level in levels:
         own = frame.filter(pl.col("group") == level)
         label = f"Random effects of {level}" if plain else f"Random effects of {LEVELS.get(level, level)}"
-        groups.append(RowGroup(label=label, rows=tuple(_random_rows(own, models, plain=plain))))
+        groups.append(RowGroup(label=label, rows=tuple(_random_rows(own, models, columns, plain=plain))))
     rest = frame.filter(pl.col("group").str.starts_with("Residual"))
-    return [*groups, RowGroup(label="Residuals", rows=tuple(_random_rows(rest, models, plain=plain)))]
+    return [*groups, RowGroup(label="Residuals", rows=tuple(_random_rows(rest, models, columns, plain=plain)))]
 
 
-def _random_rows(frame: pl.DataFrame, models: list[Any], *, plain: bool) -> list[Row]:
+def _random_rows(
+    frame: pl.DataFrame, models: list[Any], columns: Sequence[EstimateColumn], *, plain: bool
+) -> list[Row]:
     found: dict[tuple[str, ...], dict[Any, Record]] = {}
     for record in frame.iter_rows(named=True):
         key = (record["group"], *sorted(t for t in (record["term1"], record["term2"]) if t is not None))
@@ -135,7 +188,7 @@ def _random_rows(frame: pl.DataFrame, models: list[Any], *, plain: bool) -> list
             label = group if terms == [group] else f"{group}, {', '.join(terms)}"
         else:
             label = ", ".join(terms) if plain else random_words(tuple(terms))
-        rows.append(estimates_row(label, [found[group, *terms].get(model) for model in models]))
+        rows.append(estimates_row(label, [found[group, *terms].get(model) for model in models], columns))
     return rows
 
 
@@ -147,14 +200,14 @@ def random_words(terms: tuple[str, ...]) -> str:
     return "Covariance" if set(terms) == {"(Intercept)", "time"} else f"Covariance, {plain[0]} with {plain[1]}"
 
 
-def _fit_groups(tables: Mapping[str, pl.DataFrame], models: list[Any]) -> list[RowGroup]:
+def _fit_groups(tables: Mapping[str, pl.DataFrame], models: list[Any], *, width: int) -> list[RowGroup]:
     """Criteria and sizes; beside those of complete cases the sizes of the completed data, where there are any."""
     criteria, imputed = tables["criteria"], tables.get("imputation")
-    fitted = RowGroup(label="Fit", rows=tuple(_fit_rows(criteria, models)), aligned=False)
+    fitted = RowGroup(label="Fit", rows=tuple(_fit_rows(criteria, models, width=width)), aligned=False)
     if imputed is None:
         return [fitted]
     of = {r["model"]: r for r in [*criteria.iter_rows(named=True), *imputed.iter_rows(named=True)]}
-    empty: list[Cell | None] = [None] * (len(ESTIMATES) - 1)
+    empty: list[Cell | None] = [None] * (width - 1)
     sizes = [
         Row(label=label, cells=tuple(c for m in models for c in [Cell(value=of[m][key], kind="count"), *empty]))
         for key, label in (("n_rows", "Outcome values"), ("n_dyads", "Dyads"))
@@ -165,7 +218,7 @@ def _fit_groups(tables: Mapping[str, pl.DataFrame], models: list[Any]) -> list[R
     ]
 
 
-def _fit_rows(criteria: pl.DataFrame, models: list[Any]) -> list[Row]:
+def _fit_rows(criteria: pl.DataFrame, models: list[Any], *, width: int) -> list[Row]:
     of = {record["model"]: record for record in criteria.iter_rows(named=True)}
     first = criteria.row(0, named=True)
     minus_two = "REML criterion" if first["method"] == "REML" else "−2 log-likelihood"
@@ -178,7 +231,7 @@ def _fit_rows(criteria: pl.DataFrame, models: list[Any]) -> list[Row]:
     ]
     if first.get("n_therapists") is not None:
         make.append(("Therapists", lambda r: Cell(value=r["n_therapists"], kind="count")))
-    empty: list[Cell | None] = [None] * (len(ESTIMATES) - 1)
+    empty: list[Cell | None] = [None] * (width - 1)
     return [
         Row(label=label, cells=tuple(c for model in models for c in [cell(of[model]), *empty])) for label, cell in make
     ]

@@ -175,7 +175,8 @@ def _plain(part: Part, labels: Mapping[str, str]) -> str:
 
 def main_table(result: AnalysisResult, *, width: int = 100) -> Text:
     """The models side by side, as `render_text` prints them."""
-    return render_text(model_table(result.tables, [fit.spec for fit in result.fits]), width=width)
+    specs, columns = [fit.spec for fit in result.fits], result.plan.report.columns
+    return render_text(model_table(result.tables, specs, columns=columns), width=width)
 
 
 def fit_tables(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, width: int = 100) -> Text:
