@@ -55,6 +55,8 @@ _LEVELS_ASKED = {
     "auto": "Sessions in dyads in therapists if a test says that therapists differ, else sessions in dyads",
 }
 SYNTHETIC = "synthetic-data"
+_LAST = "syntax"
+"""Key of the section that stands behind references and checklists, and that they do not refer to."""
 
 
 def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
@@ -78,23 +80,24 @@ def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
     time = heading(columns.time)
     names = pseudonyms(rows) if individual else None
     attrition = description.attrition_blocks(tables, columns, rows, time=time, pseudonyms=names)
+    # What was found comes before what it was found from, as in an article and its supplement.
     makers = (
-        ("asked", "What was asked", _asked(result, asked)),
-        ("data", "Data", _data(result)),
-        ("attrition", "Attrition and missing values", attrition),
+        ("models", "Outcome models", _models(result)),
+        ("sensitivity", "Sensitivity", models.sensitivity_blocks(result)),
+        ("findings", "Findings", _findings(result.findings)),
         ("ratings", "Ratings and outcome", _ratings(result, time, names)),
-        ("similarity", "Similarity within dyads and therapists", description.similarity_blocks(tables)),
-        ("reliability", "Reliability of the scales", description.reliability_blocks(tables, time=time)),
         ("scores", "Scores of the dyads", _scores(result)),
         ("time", "Shape of change", _time(result, names)),
-        ("models", "Outcome models", _models(result)),
-        ("diagnostics", "Model diagnostics", models.diagnostic_blocks(result, names)),
-        ("sensitivity", "Sensitivity", models.sensitivity_blocks(result)),
+        ("data", "Data", _data(result)),
+        ("attrition", "Attrition and missing values", attrition),
+        ("reliability", "Reliability of the scales", description.reliability_blocks(tables, time=time)),
+        ("similarity", "Similarity within dyads and therapists", description.similarity_blocks(tables)),
+        ("asked", "What was asked", _asked(result, asked)),
         ("equations", "Model equations", _equations(result)),
-        ("findings", "Findings", _findings(result.findings)),
+        ("diagnostics", "Model diagnostics", models.diagnostic_blocks(result, names)),
         ("collinearity", "Collinearity", _collinearity(result)),
-        ("syntax", "Syntax for other programs", syntax_blocks(result)),
         ("reproduce", "How to cite and reproduce", _reproduce(result, asked)),
+        ("syntax", "Syntax for other programs", syntax_blocks(result)),
     )
     made = [Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers]
     sections = _with_words(result, [section for section in made if section.blocks])
@@ -110,17 +113,18 @@ def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
 
 
 def _with_words(result: AnalysisResult, made: list[Section]) -> list[Section]:
-    """Method and results before the sections that they refer to; references and checklists at the end."""
+    """Method and results before the sections that they refer to; references and checklists behind them."""
     anchors = {*_labels(made), "section-method", "section-results"}
     first = [
         Section(key="method", title="Method", blocks=tuple(method_blocks(result, anchors))),
         Section(key="results", title="Results", blocks=tuple(results_blocks(result, anchors))),
     ]
-    whole = [*(section for section in first if section.blocks), *made]
-    listed = tuple(checklist_blocks(result, _labels(whole)))
-    last = Section(key="checklists", title="Reporting checklists", blocks=listed)
-    works = Section(key="references", title="References", blocks=tuple(reference_blocks([*whole, last], result.plan)))
-    return [*whole, *([works] if works.blocks else []), last]
+    body = [section for section in (*first, *made) if section.blocks and section.key != _LAST]
+    last = [section for section in made if section.key == _LAST]
+    listed = tuple(checklist_blocks(result, _labels(body)))
+    lists = Section(key="checklists", title="Reporting checklists", blocks=listed)
+    works = Section(key="references", title="References", blocks=tuple(reference_blocks([*body, lists], result.plan)))
+    return [*body, *([works] if works.blocks else []), lists, *last]
 
 
 def _labels(sections: list[Section]) -> dict[str, str]:
