@@ -136,14 +136,16 @@ def syntax_blocks(result: AnalysisResult) -> Iterator[Block]:
             yield Heading(title=title)
             for program, (name, suffix) in PROGRAMS.items():
                 text = _script(fit, program, columns, data=one.data, df=one.df, title=f"{title}: {one.words}")
-                yield Source(title=f"{name}: {FOLDER}/{stem}.{suffix}", text=text)
+                file = f"{FOLDER}/{stem}.{suffix}"
+                yield Source(title=f"{name}: {file}", text=text, file=file)
 
 
 def _about(result: AnalysisResult) -> Iterator[Paragraph]:
     yield Paragraph(
         parts=(
-            "Each model in the syntax of R, SPSS and Stata, with the numbers that the program must find. The scripts "
-            "are files in the folder ",
+            "Each model in the syntax of R, SPSS and Stata, with the numbers that the program must find. ",
+            Cell(value="dyadline run", kind="text"),
+            " writes the scripts into the folder ",
             Cell(value=FOLDER, kind="text"),
             ", with the data that they read. Those data hold the values of patients: they are not for passing on.",
         )
