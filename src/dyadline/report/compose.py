@@ -244,8 +244,9 @@ def _ratings(result: AnalysisResult, time: str, names: pl.DataFrame | None) -> I
     titles, how = axis_titles(columns), result.plan.convergence
     of = "ratings" if how.growth == "observed" else "curves"
     kind = f"{how.discrepancy} discrepancy between the patient's and the therapist's {of}"
-    yield from description.value_blocks(result.tables, columns, rows, time=time)
-    yield from description.rater_blocks(result.tables, time=time)
+    individual = names is not None
+    yield from description.value_blocks(result.tables, columns, rows, time=time, individual=individual)
+    yield from description.rater_blocks(result.tables, time=time, individual=individual)
     figures = [
         rating_curves(rows, scoring.curves, titles=titles, pseudonyms=names),
         mean_discrepancy(scoring.discrepancies, titles=titles, kind=kind, pseudonyms=names),

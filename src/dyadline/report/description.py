@@ -48,11 +48,14 @@ def level_blocks(tables: Tables) -> Iterator[Block]:
         yield description_tables.coverage_table(tables["coverage"])
 
 
-def value_blocks(tables: Tables, columns: ColumnsSection, rows: pl.DataFrame, *, time: str) -> Iterator[Block]:
+def value_blocks(
+    tables: Tables, columns: ColumnsSection, rows: pl.DataFrame, *, time: str, individual: bool = False
+) -> Iterator[Block]:
     """Both ratings and the outcome by occasion; `rows` are those of the dataset."""
     if "descriptives" in tables:
         names = {role: source(columns, role) for role in OCCASION}
-        yield unless_long(study_tables.descriptives_table(tables["descriptives"], time=time, names=names))
+        described = tables["descriptives"]
+        yield unless_long(study_tables.descriptives_table(described, time=time, names=names, individual=individual))
         figure = two_raters(rows, titles=axis_titles(columns))
         if figure is not None:
             yield figure
@@ -97,10 +100,10 @@ def attrition_blocks(
         yield Paragraph(parts=(f"{doubt} Odds ratios are then imprecise, and often too far from 1.",))
 
 
-def rater_blocks(tables: Tables, *, time: str) -> Iterator[Block]:
+def rater_blocks(tables: Tables, *, time: str, individual: bool = False) -> Iterator[Block]:
     """How far the two raters are apart, and how their ratings go together."""
     if "agreement" in tables and tables["agreement"].height:
-        yield unless_long(study_tables.agreement_table(tables["agreement"], time=time))
+        yield unless_long(study_tables.agreement_table(tables["agreement"], time=time, individual=individual))
     if "limits_of_agreement" not in tables or not tables["limits_of_agreement"]["pairs"].item():
         return
     yield description_tables.limits_table(tables["limits_of_agreement"])
