@@ -18,7 +18,6 @@ from dyadline.report.document import (
     Cell,
     Document,
     Equation,
-    FindingList,
     Heading,
     Paragraph,
     Part,
@@ -320,7 +319,7 @@ def _findings(findings: tuple[Finding, ...]) -> Iterator[Block]:
     if not findings:
         yield Paragraph(parts=("Nothing was noticed that asks for attention.",))
         return
-    yield FindingList(findings=tuple(sorted(findings, key=lambda f: description.LEVELS[f.level])))
+    yield description.finding_list(findings)
 
 
 def _collinearity(result: AnalysisResult) -> Iterator[Block]:

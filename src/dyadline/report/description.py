@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from dyadline.data.roles import OCCASION
+from dyadline.errors import Finding, full_stop
 from dyadline.report.document import Block, Cell, Document, FindingList, Paragraph, Section, Table
 from dyadline.report.figures.axes import axis_titles
 from dyadline.report.figures.missing import missing_values
@@ -30,6 +32,12 @@ Tables = Mapping[str, pl.DataFrame]
 MOST_LINES = 80
 
 LEVELS = {"error": 0, "warning": 1, "note": 2}
+
+
+def finding_list(findings: Iterable[Finding]) -> FindingList:
+    """Errors first, then warnings, then notes, in whole sentences."""
+    whole = (replace(f, words=full_stop(f.words), way_out=full_stop(f.way_out)) for f in findings)
+    return FindingList(findings=tuple(sorted(whole, key=lambda f: LEVELS[f.level])))
 
 
 def unless_long(table: Table) -> Block:
@@ -165,7 +173,7 @@ def compose_description(dataset: Dataset, plan: AnalysisPlan, tables: Tables) ->
     time = heading(plan.columns.time)
     columns, rows = plan.columns, dataset.rows
     findings: tuple[Block, ...] = (
-        (FindingList(findings=tuple(sorted(dataset.findings, key=lambda f: LEVELS[f.level]))),)
+        (finding_list(dataset.findings),)
         if dataset.findings
         else (Paragraph(parts=("Nothing was noticed in the data that asks for attention.",)),)
     )
