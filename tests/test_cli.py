@@ -41,7 +41,7 @@ def test_demo_writes_a_folder_and_prints_the_main_table(tmp_path):
     assert "Convergence × Time" in done.stdout
     assert "synthetic" in done.stdout
     folder = tmp_path / "dyadline-demo"
-    assert {p.name for p in folder.iterdir()} == {"study1.csv", "study1.toml", "report.html", "tables"}
+    assert {p.name for p in folder.iterdir()} == {"study1.csv", "study1.toml", "report.html", "report-tables", "tables"}
     written = pl.read_csv(folder / "tables" / "fixed_effects.csv")
     assert written.height == 24
     again = call("demo", cwd=tmp_path)

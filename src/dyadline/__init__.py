@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from dyadline.model.simulate import simulate_responses
     from dyadline.plan.analysis import AnalysisPlan
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
+    from dyadline.report.syntax.scripts import syntax, syntax_data
     from dyadline.result import AnalysisResult
+    from dyadline.studies.published.check import check_table
     from dyadline.studies.twins import simulate
     from dyadline.workflow import convergence, describe, run, write_report
 
@@ -51,6 +53,7 @@ _ROOMS = {
     "Influence": "inference.influence",
     "PlanError": "errors",
     "bootstrap": "inference.bootstrap",
+    "check_table": "studies.published.check",
     "checks": "inference.checks",
     "coefficients": "inference.coefficients",
     "compare": "inference.compare",
@@ -81,6 +84,8 @@ _ROOMS = {
     "simulate": "studies.twins",
     "simulate_responses": "model.simulate",
     "standardised": "inference.standardised",
+    "syntax": "report.syntax.scripts",
+    "syntax_data": "report.syntax.scripts",
     "variance_components": "inference.variance",
     "write_report": "workflow",
 }
@@ -98,6 +103,7 @@ __all__ = [
     "PlanError",
     "__version__",
     "bootstrap",
+    "check_table",
     "checks",
     "coefficients",
     "compare",
@@ -128,6 +134,8 @@ __all__ = [
     "simulate",
     "simulate_responses",
     "standardised",
+    "syntax",
+    "syntax_data",
     "variance_components",
     "write_report",
 ]

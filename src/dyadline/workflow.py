@@ -278,14 +278,15 @@ def write_report(result: AnalysisResult, path: str | Path, *, individual: bool =
 def write_reports(
     result: AnalysisResult, folder: Path, formats: Sequence[Format], *, figures: bool = False, individual: bool = False
 ) -> None:
-    """Write ``report.FORMAT`` for each format, each of its tables as CSV, and if asked for its figures as files.
+    """Write ``report.FORMAT`` for each format, tables as CSV, syntax for other programs, and if asked for the figures.
 
     Parameters
     ----------
     result
         What `run` computed.
     folder
-        An existing folder; tables go to ``report-tables``, figures to ``figures``.
+        An existing folder; tables go to ``report-tables``, figures to ``figures``, syntax and its data to ``syntax``;
+        with `individual` the key to the pseudonyms is ``tables/pseudonyms.csv``.
     formats, figures, individual
         Which files, and as for `write_report`.
 
@@ -295,8 +296,16 @@ def write_reports(
         As for `write_whole`.
     """
     from dyadline.report.compose import compose
+    from dyadline.report.figures.pseudonyms import pseudonyms
     from dyadline.report.formats import render_figures, render_tables
+    from dyadline.report.syntax.scripts import result_scripts
+    from dyadline.report.writers.exports import frame_csv
 
+    for name, content in result_scripts(result).items():
+        write_whole(make_folder((folder / name).parent) / Path(name).name, content)
+    if individual:
+        key = pseudonyms(result.dataset.rows)
+        write_whole(make_folder(folder / "tables") / "pseudonyms.csv", frame_csv(key))
     document = compose(result, individual=individual)
     for form in formats:
         write_document(document, folder / f"report.{form}")

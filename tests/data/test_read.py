@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dyadline.data import delimited
@@ -252,6 +252,7 @@ def test_numbers_parsed_at_once_are_those_parsed_from_text(rows: list[list[str]]
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from([*'a1,;\t"\n\r .-é', "NA", "0", "\x00", "1e400"]), max_size=40))
+@example(["a", "\r", ",", "\n", "1", ",", "1"])
 def test_any_text_is_read_or_refused_in_words(parts: list[str]) -> None:
     assert len(read_or_refuse("".join(parts).encode()))
 

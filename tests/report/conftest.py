@@ -274,3 +274,54 @@ def result_maker() -> Any:
 @pytest.fixture(scope="session")
 def plan_maker() -> Any:
     return make_plan
+
+
+def _said(blocks: Any, labels: Any = None) -> str:
+    """Blocks as a reader sees them, a line each."""
+    from dyadline.report.document import Cell, Equation, Heading, Paragraph, Reference, Symbol
+    from dyadline.report.numbers import words
+
+    def part(p: Any) -> str:
+        if isinstance(p, Cell):
+            return words(p)
+        if isinstance(p, Reference):
+            return str((labels or {}).get(p.anchor, p.anchor))
+        return p.letters if isinstance(p, Symbol) else str(p)
+
+    lines = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            lines.append(f"# {block.title}")
+        elif isinstance(block, Equation):
+            lines.append(f"$ {block.words}")
+        elif isinstance(block, Paragraph):
+            lines.append(" ".join(filter(None, (block.heading, "".join(map(part, block.parts))))))
+    return "\n".join(lines).replace("\u00a0", " ")
+
+
+@pytest.fixture(scope="session")
+def said() -> Any:
+    return _said
+
+
+@pytest.fixture(scope="session")
+def twin() -> Any:
+    """Results of the bundled twins, each computed once, by what the plan has changed."""
+    from functools import cache
+
+    from dyadline.studies.twins import simulate, twin_data, twin_plan
+    from dyadline.workflow import run
+
+    @cache
+    def made(study: str, changes: tuple[tuple[str, str, Any], ...] = (), *, items: bool = False) -> Any:
+        plan = twin_plan(study, items=items)
+        sections: dict[str, dict[str, Any]] = {}
+        for section, key, value in changes:
+            sections.setdefault(section, {})[key] = value
+        asked = plan.model_dump()
+        for section, values in sections.items():
+            asked[section] = asked[section] | values
+        data = simulate(study, items=True) if items else twin_data(study)
+        return run(AnalysisPlan.model_validate(asked), data)
+
+    return made

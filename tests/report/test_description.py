@@ -61,7 +61,7 @@ def test_the_page_has_every_section_and_no_dyads_label(document, dataset):
     page = write_html(document)
     assert [s.key for s in document.sections] == ["levels", "values", "attrition", "raters", "similarity", "findings"]
     assert not any(f">{label}<" in page or f" {label} " in page for label in dataset.dyads["dyad"])
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     assert "Clinic: description of the data" in page
 
 
@@ -147,7 +147,7 @@ def test_hundreds_of_lines_are_left_to_the_files():
 def test_the_curve_starts_with_everyone(tables):
     figure = retention_curve(tables["attrition"], time="Session")
     values = figure.spec["data"]["values"]
-    assert values[0] == {"x": 1.0, "y": 100.0, "what": "Still there"}
+    assert values[0] == {"x": 1.0, "y": 100.0, "what": "Still there", "n": 62}
     assert values[-2]["y"] == pytest.approx(100 * 44 / 62)
     assert "71 %" in figure.alt
 

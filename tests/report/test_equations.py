@@ -83,3 +83,57 @@ def test_names_survive_mathml_and_stay_inert(name):
     assert "<script" not in made
     said = [unescape(e.text or "") for e in tree.iter() if e.tag.endswith("mtext")]
     assert said == [name, "other"]
+
+
+def test_growth_models_of_the_ratings_come_from_their_fits(twin):
+    from dyadline.report.prose.equations import rating_equations
+
+    made = rating_equations(twin("study2").scoring.growth)
+    assert [e.latex for e in made[:2]] == [
+        r"\text{Patient's rating}_{ij} = b_{0j} + b_{1j}\,\text{Time}_{ij} + r_{ij}",
+        MODEL_1,
+    ]
+    assert made[2].latex == RANDOM
+    assert made[3].latex.startswith(r"\text{Therapist's rating}_{ij} = ")
+    assert made[3].words == "Level 1 (occasions), therapist's rating"
+
+
+def test_the_joint_growth_model(twin):
+    from dyadline.report.prose.equations import rating_equations
+
+    one, two, effects, residuals = rating_equations(
+        twin("study2", (("convergence", "growth", "dyadic"),)).scoring.growth
+    )
+    assert one.latex == (
+        r"\begin{split} \text{Patient's rating}_{ij} &= b^{P}_{0j} + b^{P}_{1j}\,\text{Time}_{ij} + r^{P}_{ij} \\ "
+        r"\text{Therapist's rating}_{ij} &= b^{T}_{0j} + b^{T}_{1j}\,\text{Time}_{ij} + r^{T}_{ij} \end{split}"
+    )
+    assert two.latex.count(r"\gamma") == two.latex.count("u^") == 4
+    assert effects.latex.startswith(
+        r"\begin{pmatrix} u^{P}_{0j} \\ u^{T}_{0j} \\ u^{P}_{1j} \\ u^{T}_{1j} \end{pmatrix} \sim N"
+    )
+    assert effects.latex.count(r"\tau_{") == 16
+    assert residuals.latex.endswith(
+        r"\begin{pmatrix} \sigma_{11} & \sigma_{12} \\ \sigma_{12} & \sigma_{22} \end{pmatrix}\right)"
+    )
+    for equation in (one, two, effects, residuals):
+        assert "<math" in str(mathml(equation))
+
+
+def test_a_model_in_words(plan_maker):
+    from dyadline.report.prose.equations import reading
+
+    start = (
+        "At each occasion the outcome is the dyad's level at time 0, plus the dyad's slope times time, plus a residual."
+    )
+    assert reading(outcome_model(2, plan_maker())) == (
+        f"{start} Level and slope are each an average, plus a coefficient times each predictor (Initial symptoms; "
+        "Convergence), plus the dyad's own deviation."
+    )
+    assert reading(parse_formula("outcome ~ time * x + (1 | dyad)")) == (
+        f"{start} The level is an average, plus a coefficient times each predictor (x), plus the dyad's own deviation. "
+        "The slope is an average, plus a coefficient times each predictor (x)."
+    )
+    assert "plus the dyad's own deviation, plus the therapist's own deviation. The slope" in reading(
+        parse_formula("outcome ~ time + (time | dyad) + (1 | therapist)")
+    )

@@ -58,6 +58,7 @@ app.command()(study.describe)
 app.command()(study.run)
 app.command("fit")(models.fit_command)
 app.command()(models.simulate)
+app.command()(models.checktable)
 app.command()(measures.measures)
 app.command()(models.schema)
 

@@ -182,12 +182,13 @@ def write_results(
 
 
 def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
-    """Each table at full precision as ``tables/NAME.csv``."""
+    """Each table at full precision as ``tables/NAME.csv``, safe to open in a spreadsheet."""
+    from dyadline.report.writers.exports import frame_csv
     from dyadline.workflow import make_folder, write_whole
 
     make_folder(folder / "tables")
     for name, table in tables.items():
-        write_whole(folder / "tables" / f"{name}.csv", table.write_csv().encode())
+        write_whole(folder / "tables" / f"{name}.csv", frame_csv(table))
 
 
 def answer(result: AnalysisResult, folder: Path, formats: Sequence[Format], *, json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dyadline.cli.console import Force, Json, console, echo_findings, finding_row, print_json
+from dyadline.cli.console import Force, Json, console, echo_findings, finding_row, folded, print_json
 from dyadline.errors import PlanError
 
 
@@ -106,3 +106,28 @@ def schema() -> None:
     from dyadline.plan.document import plan_schema
 
     print_json(plan_schema())
+
+
+def checktable(
+    file: Annotated[Path, typer.Argument(help="CSV file: term, estimate, se, p, ... as printed.", show_default=False)],
+    n: Annotated[int | None, typer.Option(help="Number of dyads, where the file has no column for it.")] = None,
+    method: Annotated[str | None, typer.Option(help="REML or ML, where it is known.")] = None,
+    json: Json = False,
+) -> None:
+    """Check a published table: which of its numbers cannot be, or are not likely.
+
+    Columns: term, estimate, and any of model, part (fixed, variance, covariance, criterion), se, p, df, t, lower,
+    upper, n. Numbers stay as printed: < .001, .050.
+    """
+    from dyadline.studies.published.check import VERDICTS, check_table
+
+    remarks = check_table(file, n=n, method=method)
+    if json:
+        print_json(remarks.to_dicts())
+        return
+    counts = {verdict: remarks.filter(remarks["verdict"] == verdict).height for verdict in VERDICTS}
+    said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
+    typer.echo(f"{file.name}: {said or 'nothing impossible or unlikely'}.")
+    for remark in remarks.iter_rows(named=True):
+        place = ", ".join(filter(None, (f"row {remark['row']}", remark["model"], remark["term"])))
+        typer.echo("\n" + folded(f"[{remark['verdict']}] {place}: {remark['words']}"))

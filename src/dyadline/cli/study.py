@@ -177,15 +177,17 @@ def describe(
     plan: PlanFile,
     out: Annotated[Path | None, typer.Option(help="Folder for a page and tables; without, they are printed.")] = None,
     force: Force = False,
+    formats: Formats = None,
     json: Json = False,
 ) -> None:
     """Describe a plan's data: levels, ratings, attrition, agreement; nothing is scored."""
     from dyadline.plan.document import read_plan
     from dyadline.report.description import compose_description
     from dyadline.studies.description import description
-    from dyadline.workflow import load, write_whole
+    from dyadline.workflow import load, write_document
 
     asked = read_plan(plan)
+    written = formats_asked(formats, asked)
     if out:
         check_free(out, force=force)
     with progress("Reading and describing"):
@@ -193,18 +195,16 @@ def describe(
         tables = description(dataset, asked)
         document = compose_description(dataset, asked, tables)
     if out:
-        from dyadline.report.writers.html import write_html
-
         claim_folder(out, force=force)
         write_tables(tables, out)
-        write_whole(out / "description.html", write_html(document).encode())
+        pages = [write_document(document, out / f"description.{form}") for form in written]
     if json:
         found = {name: table.to_dicts() for name, table in tables.items()}
         print_json({"title": asked.title, **found, "findings": [finding_row(f) for f in dataset.findings]})
         return
     if out:
         echo_findings(dataset.findings, notes=False)
-        typer.echo(f"\nDescription: {out / 'description.html'}\nTables: {out / 'tables'}")
+        typer.echo(f"\nDescription: {', '.join(map(str, pages))}\nTables: {out / 'tables'}")
         return
     from dyadline.report.writers.text import render_tables
 

@@ -49,6 +49,7 @@ def read_delimited(
     encoding: str | None = None,
     delimiter: str | None = None,
     decimal: Decimal | None = None,
+    as_text: bool = False,
 ) -> Table:
     """A table from the bytes of a csv or tsv file.
 
@@ -68,6 +69,8 @@ def read_delimited(
         Delimiter where several would do as well.
     encoding, delimiter, decimal
         What the user says instead of letting it be recognised.
+    as_text
+        Whether every column stays text, with each field as it is written.
 
     Raises
     ------
@@ -85,8 +88,10 @@ def read_delimited(
     if not len(ends) or not data[ends[0] :].strip():
         raise DataError(f"The file {name!r} has a header and no rows", way_out="Export it again with its data")
     _check_fields(content, quoted, ends, mark, len(names), name)
-    frame = _parsed(data, content, mark, name)
+    frame = _text_fields(data, mark, name) if as_text else _parsed(data, content, mark, name)
     frame.columns = names
+    if as_text:
+        return Table(frame=frame, source=name, findings=findings)
     frame, with_comma = typed(frame, "." if mark == "," and decimal is None else decimal)
     said = _recognised(name, mark if delimiter is None and mark != preferred else "", with_comma, decimal)
     return Table(frame=frame, source=name, findings=findings + said)
@@ -119,6 +124,7 @@ def _unquoted(content: np.ndarray, character: str, quoted: np.ndarray | None) ->
 
 def _header(header: str, name: str, preferred: str, delimiter: str | None) -> tuple[str, list[str]]:
     """The delimiter and the column names."""
+    header = header.replace("\r", " ")  # to the csv module a lone one ends the row, to the parser it does not
     order = [delimiter] if delimiter else sorted(DELIMITERS, key=lambda d: d != preferred)
     split = {d: next(csv.reader(io.StringIO(header, newline=""), delimiter=d), []) for d in order}
     delimiter = max(order, key=lambda d: len(split[d]))

@@ -119,7 +119,7 @@ def residual_design(spec: ResidualSpec, rows: CompleteRows, starts: Index) -> Re
     return NONE
 
 
-def _levels(series: pl.Series) -> tuple[Index, tuple[str, ...]]:
+def level_codes(series: pl.Series) -> tuple[Index, tuple[str, ...]]:
     """Code of each row's level and the levels in sorted order, numbers as numbers."""
     ordered = series.unique().sort()
     position = {value: number for number, value in enumerate(ordered.to_list())}
@@ -128,7 +128,7 @@ def _levels(series: pl.Series) -> tuple[Index, tuple[str, ...]]:
 
 
 def _by(spec: ResidualSpec, rows: CompleteRows) -> ResidualDesign:
-    codes, labels = _levels(rows.series[spec.columns[0]])
+    codes, labels = level_codes(rows.series[spec.columns[0]])
     _refuse_one_level(spec, labels)
     counts = np.bincount(codes)
 
@@ -152,7 +152,7 @@ def _refuse_one_level(spec: ResidualSpec, labels: tuple[str, ...]) -> None:
 
 
 def _pairs(spec: ResidualSpec, rows: CompleteRows, last: Mask) -> ResidualDesign:
-    rater, labels = _levels(rows.series[spec.columns[0]])
+    rater, labels = level_codes(rows.series[spec.columns[0]])
     _refuse_one_level(spec, labels)
     if len(labels) > 2:
         raise DataError(

@@ -41,14 +41,24 @@ def stacked(spec: ModelSpec, frame: pl.DataFrame) -> tuple[ModelSpec, pl.DataFra
                 *(pl.lit(float(o == outcome)).alias(o) for o in spec.responses),
             ).with_columns(pl.lit(f"{number:02d}").alias(KIND), pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
         )
-    residual = spec.residual
-    if residual.kind == "independent":
+    return replace(spec, responses=(), residual=joint_residual(spec)), pl.concat(parts)
+
+
+def joint_residual(spec: ModelSpec) -> ResidualSpec:
+    """A variance per outcome, and with two outcomes the correlation within a row.
+
+    Raises
+    ------
+    PlanError
+        If another structure is asked for.
+    """
+    if spec.residual.kind == "independent":
         two = len(spec.responses) == 2
-        residual = ResidualSpec(kind="pairs", columns=(KIND, ROW)) if two else ResidualSpec(kind="by", columns=(KIND,))
-    elif KIND not in residual.columns:
+        return ResidualSpec(kind="pairs", columns=(KIND, ROW)) if two else ResidualSpec(kind="by", columns=(KIND,))
+    if KIND not in spec.residual.columns:
         raise PlanError(
             "A joint model has its own residual structure: a variance per outcome, and with two outcomes the "
             "correlation within a row",
             way_out="Leave out the residual structure",
         )
-    return replace(spec, responses=(), residual=residual), pl.concat(parts)
+    return spec.residual

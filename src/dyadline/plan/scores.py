@@ -171,7 +171,7 @@ def _choices(how: ConvergenceSection) -> tuple[Choice, ...]:
     return tuple(Choice(key=key, value=shown[key], words=words[key]) for key in words)
 
 
-def _meaning(how: ConvergenceSection) -> str:
+def score_meaning(how: ConvergenceSection) -> str:
     """What a positive score means."""
     if how.discrepancy == "signed" and how.slope == "rate":
         return (
@@ -190,7 +190,7 @@ def _sentence(how: ConvergenceSection) -> str:
     sentences = [
         GROWTH[how.growth],
         f"the discrepancy is {_discrepancy(how)}, at each occasion that {rated}",
-        f"the convergence score is {SLOPE[how.slope]}, so that {_meaning(how)}{unit}; {transform}",
+        f"the convergence score is {SLOPE[how.slope]}, so that {score_meaning(how)}{unit}; {transform}",
         EARLY_LEVEL[how.early_level],
         EARLY_DISCREPANCY[how.early_discrepancy],
         f"alliance development is the slope of {mean}, {UNIT[how.unit]}",

@@ -35,8 +35,13 @@ from dyadline.report.figures.spaghetti import rating_curves
 from dyadline.report.labels import CONVENTIONS, heading, model_words, name, source
 from dyadline.report.numbers import count, occasion
 from dyadline.report.prose import narrative
-from dyadline.report.prose.equations import model_equations
+from dyadline.report.prose.checklists import checklist_blocks
+from dyadline.report.prose.equations import model_equations, rating_equations, reading
+from dyadline.report.prose.method import method_blocks
+from dyadline.report.prose.references import reference_blocks
+from dyadline.report.prose.results import results_blocks
 from dyadline.report.rounding import rounded
+from dyadline.report.syntax.scripts import syntax_blocks
 from dyadline.report.tables import growth as growth_tables
 from dyadline.report.tables import imputation as imputation_tables
 from dyadline.report.tables import models as model_tables
@@ -50,6 +55,8 @@ _LEVELS_ASKED = {
     "auto": "Sessions in dyads in therapists if a test says that therapists differ, else sessions in dyads",
 }
 SYNTHETIC = "synthetic-data"
+_LAST = "syntax"
+"""Key of the section that stands behind references and checklists, and that they do not refer to."""
 
 
 def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
@@ -73,33 +80,55 @@ def compose(result: AnalysisResult, *, individual: bool = False) -> Document:
     time = heading(columns.time)
     names = pseudonyms(rows) if individual else None
     attrition = description.attrition_blocks(tables, columns, rows, time=time, pseudonyms=names)
+    # What was found comes before what it was found from, as in an article and its supplement.
     makers = (
-        ("asked", "What was asked", _asked(result, asked)),
-        ("data", "Data", _data(result)),
-        ("attrition", "Attrition and missing values", attrition),
+        ("models", "Outcome models", _models(result)),
+        ("sensitivity", "Sensitivity", models.sensitivity_blocks(result)),
+        ("findings", "Findings", _findings(result.findings)),
         ("ratings", "Ratings and outcome", _ratings(result, time, names)),
-        ("similarity", "Similarity within dyads and therapists", description.similarity_blocks(tables)),
-        ("reliability", "Reliability of the scales", description.reliability_blocks(tables, time=time)),
         ("scores", "Scores of the dyads", _scores(result)),
         ("time", "Shape of change", _time(result, names)),
-        ("models", "Outcome models", _models(result)),
-        ("diagnostics", "Model diagnostics", models.diagnostic_blocks(result, names)),
-        ("sensitivity", "Sensitivity", models.sensitivity_blocks(result)),
+        ("data", "Data", _data(result)),
+        ("attrition", "Attrition and missing values", attrition),
+        ("reliability", "Reliability of the scales", description.reliability_blocks(tables, time=time)),
+        ("similarity", "Similarity within dyads and therapists", description.similarity_blocks(tables)),
+        ("asked", "What was asked", _asked(result, asked)),
         ("equations", "Model equations", _equations(result)),
-        ("findings", "Findings", _findings(result.findings)),
+        ("diagnostics", "Model diagnostics", models.diagnostic_blocks(result, names)),
         ("collinearity", "Collinearity", _collinearity(result)),
         ("reproduce", "How to cite and reproduce", _reproduce(result, asked)),
+        ("syntax", "Syntax for other programs", syntax_blocks(result)),
     )
-    sections = [Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers]
+    made = [Section(key=key, title=title, blocks=tuple(blocks)) for key, title, blocks in makers]
+    sections = _with_words(result, [section for section in made if section.blocks])
     summary = narrative.main_result(tables["fixed_effects"]) if "fixed_effects" in tables else ()
     document = Document(
         title=result.plan.title or "Alliance convergence and outcome",
         subtitle=_subtitle(result),
         banner=_banner(result),
         summary=(*summary, *_warned(result.findings)),
-        sections=tuple(s for s in sections if s.blocks),
+        sections=tuple(sections),
     )
     return rounded(document, result.plan.report.decimals)
+
+
+def _with_words(result: AnalysisResult, made: list[Section]) -> list[Section]:
+    """Method and results before the sections that they refer to; references and checklists behind them."""
+    anchors = {*_labels(made), "section-method", "section-results"}
+    first = [
+        Section(key="method", title="Method", blocks=tuple(method_blocks(result, anchors))),
+        Section(key="results", title="Results", blocks=tuple(results_blocks(result, anchors))),
+    ]
+    body = [section for section in (*first, *made) if section.blocks and section.key != _LAST]
+    last = [section for section in made if section.key == _LAST]
+    listed = tuple(checklist_blocks(result, _labels(body)))
+    lists = Section(key="checklists", title="Reporting checklists", blocks=listed)
+    works = Section(key="references", title="References", blocks=tuple(reference_blocks([*body, lists], result.plan)))
+    return [*body, *([works] if works.blocks else []), lists, *last]
+
+
+def _labels(sections: list[Section]) -> dict[str, str]:
+    return Document(title="", subtitle="", sections=tuple(sections)).labels()
 
 
 def _subtitle(result: AnalysisResult) -> str:
@@ -275,12 +304,15 @@ def _models(result: AnalysisResult) -> Iterator[Block]:
 
 
 def _equations(result: AnalysisResult) -> Iterator[Block]:
+    if result.scoring.growth is not None:
+        yield Heading(title="Growth models of the ratings")
+        yield from rating_equations(result.scoring.growth)
     for number, fit in zip(result.plan.models.run, result.fits, strict=False):
         title, words = model_words(number)
         yield Heading(title=f"{title}: {words}")
         parts: tuple[Part, ...] = ("As a formula in lme4's notation: ", Cell(value=fit.spec.formula, kind="text"), ".")
         yield from model_equations(fit.spec)
-        yield Paragraph(parts=parts)
+        yield Paragraph(parts=(f"{reading(fit.spec)} ", *parts))
 
 
 def _findings(findings: tuple[Finding, ...]) -> Iterator[Block]:

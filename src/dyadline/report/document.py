@@ -257,10 +257,19 @@ class FindingList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A text file to reproduce something with, folded away until asked for."""
+    """A text file to reproduce something with, folded away until asked for.
+
+    Attributes
+    ----------
+    title, text
+        What it is, and its lines.
+    file
+        Where the same text is written as a file; formats that cannot fold it away name the file instead.
+    """
 
     title: str
     text: str
+    file: str = ""
 
 
 Block = Paragraph | Table | Figure | Equation | Heading | FindingList | Source

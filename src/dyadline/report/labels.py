@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dyadline.errors import Finding
 from dyadline.plan.columns import TIME as OCCASION
 from dyadline.plan.columns import ColumnsSection, ItemsSection
 from dyadline.plan.model import ModelSpec, Term, Variable, term_label
@@ -34,6 +35,9 @@ SHORT = {
 MODELS = {"1": "Null model", "2": "Convergence only", "3": "Convergence and covariates"}
 
 CONVENTIONS = {"spss": "SPSS", "lme4": "lme4", "nlme": "nlme", "sas": "SAS"}
+
+SHOWN_ROWS = 10
+"""Row numbers of a finding that are printed."""
 
 TRANSFORMS = {"log": "ln {}", "log1p": "ln(1 + {})", "sqrt": "√{}", "exp": "exp {}"}
 
@@ -110,3 +114,13 @@ def source(columns: ColumnsSection, role: str) -> str:
     """Where a role's values come from: a column of the file, columns by occasion, or a measure."""
     column = getattr(columns, role)
     return column.measure if isinstance(column, ItemsSection) else str(column).replace(OCCASION, "…")
+
+
+def places(finding: Finding) -> str:
+    """Where a finding was made: column and row numbers, never a dyad's name or value."""
+    said = [f"column {finding.column}"] if finding.column else []
+    if finding.rows:
+        shown = ", ".join(str(row) for row in finding.rows[:SHOWN_ROWS])
+        more = len(finding.rows) - SHOWN_ROWS
+        said.append(f"row{'s' if len(finding.rows) > 1 else ''} {shown}" + (f" and {more} more" if more > 0 else ""))
+    return "; ".join(said)

@@ -26,7 +26,8 @@ LEAST = 5
 LEAST_TAILS = 20
 """Dyads behind a 5th or 95th percentile; of fewer it would be little else than the lowest or highest dyad."""
 
-MOST_PERIODS = 14
+MOST_OCCASIONS, MOST_PERIODS = 40, 14
+"""Occasions that an eye can tell apart, and about how many periods take their place where there are more."""
 
 LEFT_OUT = f"Occasions with fewer than {LEAST} dyads are left out."
 
@@ -39,13 +40,17 @@ def shares(rows: pl.DataFrame) -> bool:
     return bool(rows["dyad"].n_unique() < LEAST or 2 * rows.filter(sizes >= LEAST).height >= rows.height)
 
 
-def by_occasion(rows: pl.DataFrame, *columns: str) -> tuple[pl.DataFrame, str]:
-    """Values of dyads by occasion, or by period where each dyad has its own days.
+def by_occasion(rows: pl.DataFrame, *columns: str, groups: int = 1) -> tuple[pl.DataFrame, str]:
+    """Values of dyads by occasion, or by period where each dyad has its own days or there are too many occasions.
 
     Parameters
     ----------
     rows
         ``dyad, time`` and the columns.
+    columns
+        Values.
+    groups
+        Into how many groups dyads will be divided: periods are longer then.
 
     Returns
     -------
@@ -55,15 +60,17 @@ def by_occasion(rows: pl.DataFrame, *columns: str) -> tuple[pl.DataFrame, str]:
         What a caption must say of periods; empty for occasions.
     """
     there = rows.filter(pl.any_horizontal(pl.col(*columns).is_not_null()))
-    if shares(there):
+    shared = shares(there)
+    if shared and there["time"].n_unique() <= MOST_OCCASIONS:
         return there.select("dyad", "time", *columns), ""
     low, high = float(there["time"].min()), float(there["time"].max())  # type: ignore[arg-type]
-    edges = round_edges(low, high, most=MOST_PERIODS)
+    edges = round_edges(low, high, most=min(MOST_PERIODS, max(3, there.height // (4 * LEAST * groups))))
     length = float(edges[1] - edges[0])
     middle = (((pl.col("time") - float(edges[0])) / length).floor() + 0.5) * length + float(edges[0])
     periods = there.select("dyad", *columns, time=middle)
     means = periods.group_by("dyad", "time").agg(pl.col(*columns).mean()).sort("dyad", "time")
-    said = f"As dyads have their own occasions, values are averaged by dyad over periods of {length:g}."
+    why = "there are many occasions" if shared else "dyads have their own occasions"
+    said = f"As {why}, values are averaged by dyad over periods of {length:g}."
     return means.select("dyad", "time", *columns), said
 
 
@@ -73,7 +80,7 @@ def round_edges(low: float, high: float, *, most: int) -> np.ndarray[Any, np.dty
     if width <= abs(low) * 1e-12:
         width = (abs(low) or 1.0) / most
     power = 10.0 ** math.floor(math.log10(width))
-    step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= width * (1 - 1e-9))
+    step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= 0.7 * width)
     places = np.arange(math.floor(low / step + 1e-9), math.floor(high / step) + 2)
     return np.array([float(f"{place * step:.12g}") for place in places])
 

@@ -38,6 +38,7 @@ CONFIG: Spec = {
         "titleLimit": 330,  # names of columns can be of any length
         "labelLimit": 220,
     },
+    "axisY": {"titleLimit": 210},
     "header": {"labelFontSize": 12.5, "titleFontSize": 12.5, "labelColor": INK, "labelFontWeight": "bold"},
     "title": {"fontSize": 12.5, "subtitleFontSize": 12, "color": INK, "subtitleColor": "#444444", "anchor": "start"},
     "legend": {
@@ -71,9 +72,10 @@ def individual_chart(body: Spec) -> Spec:
     return chart({"params": [DYAD], **body})
 
 
-def faded(opacity: float) -> Spec:
-    """Opacity of a dyad's mark: as it is, or faint while another dyad stands out."""
-    return {"condition": {"test": "dyad === null || datum.dyad === dyad", "value": opacity}, "value": opacity / 5.0}
+def faded(opacity: float, *, lit: float = 1.0) -> Spec:
+    """Opacity of a dyad's mark: as it is, lit while it stands out, faint while another dyad does."""
+    plain = {"test": "dyad === null", "value": opacity}
+    return {"condition": [plain, {"test": "datum.dyad === dyad", "value": lit}], "value": opacity / 5.0}
 
 
 def widened(width: float, *, to: float = 2.5) -> Spec:
@@ -91,7 +93,10 @@ def tooltip(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
     ]
 
 
-COUNT, TIME, VALUE = ",d", "~g", ",.2f"
+AS_IT_IS = "format(datum.value, '~f')"
+"""Label of an occasion; an axis' own format would round 2.5 to 3 where ticks are 10 apart."""
+
+COUNT, TIME, VALUE = ",d", "~f", ",.2f"
 """Formats of tooltips."""
 
 
@@ -124,11 +129,14 @@ def axis_titles(columns: ColumnsSection) -> AxisTitles:
     )
 
 
-def time_axis(times: pl.Series, title: str) -> Spec:
-    """Occasions as the data name them: each labelled where they are few."""
+def time_axis(times: pl.Series, title: str, *, each: bool = True) -> Spec:
+    """Occasions as the data name them: each labelled where they are few, unless they are `each` but a period."""
     known = sorted(set(times.drop_nulls().to_list()))
-    axis: Spec = {"grid": False, "labelOverlap": "greedy", "format": TIME}
-    if 0 < len(known) <= 20:
+    steps = {round(b - a, 9) for a, b in pairwise(known)}
+    # Where there is no room for all labels, every second one, unless occasions are unevenly spread.
+    overlap = "parity" if len(steps) == 1 else "greedy"
+    axis: Spec = {"grid": False, "labelOverlap": overlap, "labelSeparation": 6, "labelExpr": AS_IT_IS}
+    if each and 0 < len(known) <= 20:
         axis["values"] = known
     padding = 0.04 * (known[-1] - known[0]) if len(known) > 1 else 0.5
     domain = [known[0] - padding, known[-1] + padding] if known else [0, 1]
@@ -151,6 +159,7 @@ def value_axis(values: Sequence[Spec], title: str, *, fields: Sequence[str] = ("
         "field": fields[0],
         "type": "quantitative",
         "title": title,
+        "axis": {"tickCount": 6},
         "scale": {"zero": False, "nice": True, "domain": [low, high]},
     }
 

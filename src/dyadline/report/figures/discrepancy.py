@@ -61,7 +61,7 @@ def mean_discrepancy(
         lines, bands = points(shown, "discrepancy"), []
     everything: list[Spec] = [*mean, *bands, *lines]
     fields = ("mean", "low", "high", "q5", "q95", "q25", "q75", "y")
-    x = time_axis(pl.Series([v["x"] for v in everything]), titles.time)
+    x = time_axis(pl.Series([v["x"] for v in everything]), titles.time, each=not grouped)
     y = value_axis([*everything, {"y": 0.0}], discrepancy_title(kind), fields=fields)
     layers = [*_bands(bands, x, y), *_lines(lines, x, y)]
     if any(v.get(f, 0.0) < 0.0 for v in everything for f in fields):

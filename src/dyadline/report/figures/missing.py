@@ -7,6 +7,7 @@ import polars as pl
 from dyadline.report.document import Figure
 from dyadline.report.figures.aggregates import sentences, shares
 from dyadline.report.figures.axes import (
+    AS_IT_IS,
     COUNT,
     INK,
     TIME,
@@ -57,7 +58,13 @@ def missing_values(rows: pl.DataFrame, *, titles: AxisTitles, pseudonyms: pl.Dat
         "field": "x",
         "type": "ordinal",
         "title": "Occasion of the dyad" if in_order else titles.time,
-        "axis": {"labelAngle": 0, "labelOverlap": "greedy", "format": TIME},
+        "axis": {
+            "labelAngle": 0,
+            "labelOverlap": "parity",
+            "labelSeparation": 5,
+            "labelExpr": AS_IT_IS,
+            "ticks": False,
+        },
     }
     if pseudonyms is None:
         return _tiles(there, x)
@@ -97,7 +104,7 @@ def _tiles(there: pl.DataFrame, x: Spec) -> Figure:
         {"mark": {"type": "rect", "stroke": "white"}, "encoding": {"x": x, "y": y, "color": colour, "tooltip": hint}}
     ]
     if counted.height <= MOST_LABELS:
-        ink = {"condition": {"test": "datum.share > 55", "value": "white"}, "value": INK}
+        ink = {"condition": {"test": "datum.share > 70", "value": "white"}, "value": INK}
         text = {**share, "format": ".0f"}
         layers.append(
             {"mark": {"type": "text", "fontSize": 11.5}, "encoding": {"x": x, "y": y, "text": text, "color": ink}}
@@ -114,14 +121,9 @@ def _tiles(there: pl.DataFrame, x: Spec) -> Figure:
 def _map(there: pl.DataFrame, x: Spec, pseudonyms: pl.DataFrame) -> Figure:
     shown, said = some_dyads(there, pseudonyms)
     last = shown.group_by("dyad").agg(last=pl.col("time").max()).sort("last", "dyad", descending=[True, False])
-    grid = last.join(shown.select("time").unique(), how="cross").join(shown, on=["dyad", "time"], how="left")
-    state = {
-        v: pl.when(pl.col(v).is_not_null()).then(0).when(pl.col("time") > pl.col("last")).then(2).otherwise(1).alias(v)
-        for v in VARIABLES
-    }
-    # Numbers in place of words, and one row for the three panels: a hundred occasions make a large file otherwise.
-    rows = grid.sort("time", maintain_order=True).select("dyad", "time", *state.values())
-    values = [{"dyad": d, "x": time, "p": p, "t": t, "o": o} for d, time, p, t, o in rows.iter_rows()]
+    times = shown["time"].unique().sort()
+    grid = last.join(times.to_frame(), how="cross").join(shown, on=["dyad", "time"], how="left")
+    grid = grid.sort("last", "dyad", "time", descending=[True, False, False])
     dyads = last["dyad"].to_list()
     y: Spec = {
         "field": "dyad",
@@ -130,25 +132,29 @@ def _map(there: pl.DataFrame, x: Spec, pseudonyms: pl.DataFrame) -> Figure:
         "title": "Dyads",
         "axis": {"labels": len(dyads) <= 40, "ticks": False, "domain": False, "labelFontSize": 10},
     }
-    words = f"{list(STATES)}[datum.value]".replace('"', "'")
-    colour: Spec = {
-        "type": "nominal",
-        "scale": {"domain": [0, 1, 2], "range": list(STATE_COLOURS)},
-        "legend": {"labelExpr": words, "symbolType": "square"},
-    }
+    scale = {"domain": times.to_list()}
+    colour = {"field": "state", "type": "nominal", "scale": {"domain": list(STATES), "range": list(STATE_COLOURS)}}
+    hint = (("dyad", "Dyad"), ("from", f"{x['title']}: from", TIME), ("to", "to", TIME))
     panels: list[Spec] = [
         {
             "title": NAMES[v],
             "width": 195,
             "height": min(560, max(60, 14 * len(dyads))),
-            "transform": [{"calculate": words.replace("value", v[0]), "as": "state"}],
+            "data": {"values": _runs(grid, v)},
             "mark": {"type": "rect", "stroke": None},
             "encoding": {
-                "x": {**x, "axis": {**x["axis"], "labelFontSize": 10}},
+                "x": {
+                    **x,
+                    "axis": {**x["axis"], "titleLimit": 195},
+                    "field": "from",
+                    "bandPosition": 0,
+                    "scale": scale,
+                },
+                "x2": {"field": "to", "bandPosition": 1},
                 "y": y if v == VARIABLES[0] else {**y, "title": None, "axis": None},
-                "color": {**colour, "field": v[0]},
+                "color": {**colour, "legend": {"symbolType": "square"}},
                 "opacity": faded(1.0),
-                "tooltip": tooltip(("dyad", "Dyad"), ("x", str(x["title"]), TIME), ("state", NAMES[v])),
+                "tooltip": tooltip(*hint, ("state", NAMES[v])),
             },
         }
         for v in VARIABLES
@@ -160,6 +166,17 @@ def _map(there: pl.DataFrame, x: Spec, pseudonyms: pl.DataFrame) -> Figure:
         ),
         alt=f"Map of {len(dyads)} dyads by occasion, one panel each for the patient's rating, the therapist's rating "
         "and the outcome: observed, missing, or after the dyad's last occasion.",
-        spec=individual_chart({"data": {"values": values}, "hconcat": panels, "spacing": 14}),
+        spec=individual_chart({"hconcat": panels, "spacing": 14}),
         individual=True,
     )
+
+
+def _runs(grid: pl.DataFrame, variable: str) -> list[Spec]:
+    """Neighbouring occasions of a dyad in the same state as one bar: ``dyad, from, to, state``."""
+    observed, after = pl.col(variable).is_not_null(), pl.col("time") > pl.col("last")
+    state = pl.when(observed).then(pl.lit(STATES[0])).when(after).then(pl.lit(STATES[2])).otherwise(pl.lit(STATES[1]))
+    runs = grid.with_columns(state=state).with_columns(run=pl.struct("dyad", "state").rle_id())
+    bars = runs.group_by("run", maintain_order=True).agg(
+        pl.col("dyad", "state").first(), pl.col("time").first().alias("from"), pl.col("time").last().alias("to")
+    )
+    return bars.select("dyad", "from", "to", "state").to_dicts()

@@ -45,12 +45,13 @@ def outcome_curves(rows: pl.DataFrame, *, titles: AxisTitles, pseudonyms: pl.Dat
             tails([v for of_panel in found.values() for v in of_panel]), grouped, left_out(values, list(PANELS))
         )
     else:
+        grouped = ""
         chosen, said = some_dyads(there, pseudonyms)
         found = {column: points(chosen, column) for column in PANELS}
     everything = [v for of_panel in found.values() for v in of_panel]
     if not everything:
         return None
-    x = time_axis(pl.Series([v["x"] for v in everything]), titles.time)
+    x = time_axis(pl.Series([v["x"] for v in everything]), titles.time, each=not grouped)
     y = value_axis(everything, titles.outcome, fields=QUANTILES if pseudonyms is None else ("y",))
     panels: list[Spec] = [
         bands_panel(of_panel, PANELS[column], GREY, x, y, said=titles.time)

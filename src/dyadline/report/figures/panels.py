@@ -8,6 +8,7 @@ import polars as pl
 from dyadline.report.document import Figure
 from dyadline.report.figures.aggregates import LEAST, by_occasion, left_out, means, sentences
 from dyadline.report.figures.axes import (
+    AS_IT_IS,
     COUNT,
     GREY,
     RATERS,
@@ -74,8 +75,17 @@ def dyad_panels(
     )
     values = _panel_rows(rated.join(scored.select("dyad", "pseudonym", "panel"), on="dyad"), curved=curves is not None)
     x = time_axis(pl.Series([v["x"] for v in values]), titles.time)
-    x["axis"] = {"grid": False, "labelOverlap": "greedy", "tickCount": 4, "format": TIME}
-    y = value_axis(values, "Alliance rating", fields=("rating", "line", "other"))
+    x["axis"] = {
+        "grid": False,
+        "labelOverlap": "greedy",
+        "labelExpr": AS_IT_IS,
+        "tickCount": 4,
+        "titleLimit": 100,
+    }
+    known = sorted({v["x"] for v in values})
+    if len(known) <= 5:
+        x["axis"]["values"] = known
+    y = value_axis(values, "Rating", fields=("rating", "line", "other"))
     y["axis"] = {"tickCount": 4}
     colour, dash, shape = rater_scales()
     hint = tooltip(
@@ -89,7 +99,12 @@ def dyad_panels(
         {
             "transform": [{"filter": "isValid(datum.other) && isValid(datum.line)"}],
             "mark": {"type": "area", "color": GREY},
-            "encoding": {"x": x, "y": {**y, "field": "line"}, "y2": {"field": "other"}, "opacity": faded(0.28)},
+            "encoding": {
+                "x": x,
+                "y": {**y, "field": "line"},
+                "y2": {"field": "other"},
+                "opacity": faded(0.28, lit=0.28),
+            },
         },
         {
             "transform": [{"filter": "isValid(datum.line)"}],
@@ -200,19 +215,20 @@ def convergence_groups(
     sizes = np.bincount(places)
     average = [scored["convergence"].filter(pl.Series(places == g)).mean() for g in range(number_of_groups)]
     names = [
-        f"{name} (n = {size}), mean {number(mean)}"  # type: ignore[arg-type]
+        f"{name} (n = {size}): mean {number(mean)}"  # type: ignore[arg-type]
         for name, size, mean in zip(GROUPS[number_of_groups], sizes, average, strict=True)
     ]
     group_of = scored.select("dyad", group=pl.Series([names[g] for g in places]))
     rated = with_curves(rows, curves)
     columns = [f"{rater.lower()}_rating" for rater in RATERS]
-    by_time, grouped = by_occasion(rated, *columns)
-    gaps_by_time, gaps_grouped = by_occasion(discrepancies, "discrepancy")
+    by_time, grouped = by_occasion(rated, *columns, groups=number_of_groups)
+    gaps_by_time, gaps_grouped = by_occasion(discrepancies, "discrepancy", groups=number_of_groups)
     by_time, gaps_by_time = by_time.join(group_of, on="dyad"), gaps_by_time.join(group_of, on="dyad")
     if curves is None:
         ratings = _rating_rows(by_time, names)
     else:
-        ratings, grouped = _line_rows(rated, curves, group_of, names), ""
+        shared = by_time.filter(pl.col("dyad").n_unique().over("time") >= LEAST)["time"].unique()
+        ratings = _line_rows(_in_model_time(shared, rated), curves.drop_nulls().join(group_of, on="dyad"), names)
     gaps = [
         {"group": name, **m}
         for name in names
@@ -220,21 +236,20 @@ def convergence_groups(
     ]
     if not ratings and not gaps:
         return None
-    x = time_axis(pl.Series([v["x"] for v in (*ratings, *gaps)]), titles.time)
+    x = time_axis(pl.Series([v["x"] for v in (*ratings, *gaps)]), titles.time, each=not (grouped or gaps_grouped))
+    x["axis"] = {**x["axis"], "titleLimit": 210}
     above = _ratings_layers(ratings, x, titles)
     below = _gap_layers(gaps, x, discrepancy_title(kind), said=titles.time)
+    header: Spec = {"title": None, "labelLimit": 215, "labelPadding": 4}
     facets = [
         {
             "data": {"values": values},
             "facet": {"field": "group", "type": "nominal", "sort": names, "header": header},
             "columns": number_of_groups,
             "spacing": 16,
-            "spec": {"width": 205, "height": 150, "layer": layers},
+            "spec": {"width": 205, "height": 165, "layer": layers},
         }
-        for values, layers, header in (
-            (ratings, above, {"title": None, "labelLimit": 215, "labelPadding": 4}),
-            (gaps, below, {"title": None, "labelLimit": 215, "labels": not ratings}),
-        )
+        for values, layers in ((ratings, above), (gaps, below))
         if values
     ]
     by = {1: "", 2: " by halves of the convergence score", 3: " by thirds of the convergence score"}[number_of_groups]
@@ -243,8 +258,8 @@ def convergence_groups(
         key="convergence-groups",
         caption=sentences(
             f"{what} of both raters{by}, the gap between them shaded (top), and mean {kind} with its 95% confidence "
-            "interval in the same dyads (bottom). Where patients rate higher in some dyads and therapists in others, "
-            "mean curves lie nearer to each other than the two of a dyad.",
+            "interval in the same dyads (bottom); n: dyads, mean: of their score. Where patients rate higher in some "
+            "dyads and therapists in others, mean curves lie nearer to each other than the two of a dyad.",
             grouped or gaps_grouped,
             _few(gaps_by_time, names),
         ),
@@ -258,17 +273,23 @@ def _few(values: pl.DataFrame, names: list[str]) -> str:
     return f"Occasions with fewer than {LEAST} dyads of a group are left out." if any(left) else ""
 
 
-def _line_rows(rated: pl.DataFrame, curves: pl.DataFrame, group_of: pl.DataFrame, names: list[str]) -> list[Spec]:
+def _in_model_time(times: pl.Series, rows: pl.DataFrame) -> list[tuple[float, float]]:
+    """First and last of some times, each with the model's time of it."""
+    if times.is_empty():
+        return []
+    known = rows.select("time", "t").sort("time")[[0, -1]].to_numpy()
+    (time, t), (_, per) = known[0], np.diff(known, axis=0)[0]
+    whole = float(known[1, 0] - time)
+    ends = sorted({float(times.min()), float(times.max())})  # type: ignore[arg-type]
+    return [(end, float(t + (end - time) * (per / whole if whole else 0.0))) for end in ends]
+
+
+def _line_rows(ends: list[tuple[float, float]], curves: pl.DataFrame, names: list[str]) -> list[Spec]:
     """Both ends of the mean of all dyads' curves, which drop-out does not bend; rows as in `_rating_rows`."""
     found = []
-    ends = rated.select("time", "t").sort("t")[[0, -1]].unique(maintain_order=True).rows()
-    known = curves.drop_nulls().join(group_of, on="dyad")
     for name in names:
-        lines = (
-            known.filter(pl.col("group") == name)
-            .group_by("rater")
-            .agg(pl.len(), pl.col("intercept").mean(), pl.col("slope").mean())
-        )
+        mean = pl.col("intercept", "slope").mean()
+        lines = curves.filter(pl.col("group") == name).group_by("rater").agg(pl.len(), mean)
         by_rater = {rater: rest for rater, *rest in lines.filter(pl.col("len") >= LEAST).rows()}
         for time, t in ends:
             heights = {rater: (n, short(intercept + slope * t)) for rater, (n, intercept, slope) in by_rater.items()}
@@ -304,7 +325,7 @@ def _both(name: str, time: float, heights: dict[str, tuple[int, float]]) -> list
 
 def _ratings_layers(values: list[Spec], x: Spec, titles: AxisTitles) -> list[Spec]:
     y = value_axis(values, titles.ratings, fields=("mean", "other"))
-    y["axis"] = {"titleLimit": 170, "tickCount": 5}
+    y["axis"] = {"titleLimit": 190, "tickCount": 5}
     colour, dash, shape = rater_scales()
     hint = tooltip(("rater", "Rater"), ("x", titles.time, TIME), ("mean", "Mean", VALUE), ("n", "Dyads", COUNT))
     return [
@@ -326,6 +347,6 @@ def _ratings_layers(values: list[Spec], x: Spec, titles: AxisTitles) -> list[Spe
 
 def _gap_layers(values: list[Spec], x: Spec, title: str, *, said: str) -> list[Spec]:
     y = value_axis([*values, {"mean": 0.0}], title, fields=("mean", "low", "high"))
-    y["axis"] = {"titleLimit": 170, "tickCount": 5}
+    y["axis"] = {"titleLimit": 190, "tickCount": 5}
     layers = mean_layers(values, x, y, said=said)
     return [{k: v for k, v in layer.items() if k != "data"} for layer in layers]

@@ -63,10 +63,9 @@ def two_raters(rows: pl.DataFrame, *, titles: AxisTitles) -> Figure | None:
         for (rater, of_rater), aside in zip(by_rater.items(), (-1, 1), strict=True)
         for found in of_rater
     ]
-    x = time_axis(times, titles.time)
+    x = time_axis(times, titles.time, each=not grouped)
     y = value_axis(values, titles.ratings, fields=("mean", "low", "high", "below", "above"))
     colour, dash, shape = rater_scales()
-    sd_line: Spec = {"type": "line", "strokeWidth": 1.2, "strokeDash": [1.5, 3], "opacity": 0.9}
     hint = tooltip(
         ("rater", "Rater"),
         ("time", titles.time, TIME),
@@ -76,8 +75,14 @@ def two_raters(rows: pl.DataFrame, *, titles: AxisTitles) -> Figure | None:
         ("sd", "SD", VALUE),
         ("n", "Dyads", COUNT),
     )
+    alone = whole == 0.0
     layers: list[Spec] = [
-        {"mark": sd_line, "encoding": {"x": x, "y": {**y, "field": edge}, "color": colour}}
+        {
+            "transform": [{"filter": f"datum.rater === '{rater}'"}],
+            "mark": _sd_mark(rater, alone=alone),
+            "encoding": {"x": x, "y": {**y, "field": edge}, "color": colour},
+        }
+        for rater in RATERS
         for edge in ("below", "above")
     ]
     layers += [
@@ -97,8 +102,8 @@ def two_raters(rows: pl.DataFrame, *, titles: AxisTitles) -> Figure | None:
     return Figure(
         key="two-raters",
         caption=sentences(
-            "Mean alliance by rater and occasion. Bars: 95% confidence interval of the mean; thin dotted lines: "
-            "one standard deviation above and below the mean.",
+            "Mean alliance by rater and occasion. Bars: 95% confidence interval of the mean; "
+            f"{'ticks' if alone else 'thin broken lines'}: one standard deviation above and below the mean.",
             grouped,
             left_out(rated, columns, least=least),
         ),
@@ -106,6 +111,13 @@ def two_raters(rows: pl.DataFrame, *, titles: AxisTitles) -> Figure | None:
         f"{_means_in_words(values)}",
         spec=chart({"data": {"values": values}, "width": 680, "height": 330, "layer": layers}),
     )
+
+
+def _sd_mark(rater: str, *, alone: bool) -> Spec:
+    """Of the lines at ±1 SD, which differ in grey too; a line over one occasion would not be seen."""
+    if alone:
+        return {"type": "tick", "orient": "horizontal", "size": 16, "thickness": 1.2}
+    return {"type": "line", "strokeWidth": 1.2, "strokeDash": [1.5, 3] if rater == RATERS[0] else [6, 2.5, 1.5, 2.5]}
 
 
 def _means_in_words(values: Sequence[Spec]) -> str:

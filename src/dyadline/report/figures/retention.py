@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from dyadline.report.document import Figure
-from dyadline.report.figures.axes import GREY, INK, Spec, chart, time_axis
+from dyadline.report.figures.axes import GREY, INK, TIME, Spec, chart, time_axis, tooltip
 from dyadline.report.numbers import number
 
 STILL_THERE, OBSERVED = "Still there", "Observed"
@@ -24,7 +24,7 @@ def retention_curve(attrition: pl.DataFrame, *, time: str) -> Figure:
     in_order = (attrition["clock"] == "order").any()
     dyads = attrition["last_seen"].sum()
     values = [
-        {"x": r["time"], "y": share, "what": what}
+        {"x": r["time"], "y": share, "what": what, "n": dyads}
         for r in attrition.iter_rows(named=True)
         for what, share in ((STILL_THERE, 100.0 * r["retention"]), (OBSERVED, 100.0 * r["observed"] / dyads))
     ]
@@ -50,6 +50,7 @@ def retention_curve(attrition: pl.DataFrame, *, time: str) -> Figure:
                 "y": y,
                 "color": colour,
                 "shape": {**field, "scale": {**scale, "range": ["circle", "square"]}},
+                "tooltip": tooltip(("x", str(x["title"]), TIME), ("what", "Dyads"), ("y", "% of dyads", ".0f")),
             },
         },
     ]

@@ -70,10 +70,13 @@ def _histogram(scores: pl.Series, title: str, test: Mapping[str, Any] | None) ->
         "scale": {"zero": False, "nice": False, "domain": [values[0]["from"], values[-1]["to"]]},
         "axis": {"grid": False, "tickCount": 6, "labelFlush": False},
     }
+    normal = _normal(x, edges)
+    highest = max([float(heights.max()), *(v["y"] for v in normal)])
     up: Spec = {
         "field": "dyads",
         "type": "quantitative",
         "title": "Dyads",
+        "scale": {"domain": [0, highest], "nice": 5},
         "axis": {"tickMinStep": 1, "tickCount": 5},
     }
     bars: Spec = {
@@ -88,7 +91,7 @@ def _histogram(scores: pl.Series, title: str, test: Mapping[str, Any] | None) ->
         },
     }
     curve: Spec = {
-        "data": {"values": _normal(x, edges)},
+        "data": {"values": normal},
         "mark": {"type": "line", "color": INK, "strokeWidth": 1.5, "strokeDash": [5, 3]},
         "encoding": {"x": {**across, "field": "x"}, "y": {**up, "field": "y"}},
     }

@@ -99,15 +99,15 @@ def rating_curves(
     if pseudonyms is None:
         values, grouped = by_occasion(rated, *wanted.values())
         found = {key: quantiles(values, column) for key, column in wanted.items()}
-        said = ""
     else:
+        grouped = ""
         chosen, said = some_dyads(rated, pseudonyms)
         found = {key: points(_ends(chosen) if key[1] == "curve" else chosen, c) for key, c in wanted.items()}
     fields = QUANTILES if pseudonyms is None else ("y",)
     everything = [v for values_of in found.values() for v in values_of]
     if not everything:
         return None
-    x_of = time_axis(pl.Series([v["x"] for v in everything]), titles.time)
+    x_of = time_axis(pl.Series([v["x"] for v in everything]), titles.time, each=not grouped)
     panels = []
     for (rater, kind), of_panel in found.items():
         y = value_axis(everything, axis[rater], fields=fields)

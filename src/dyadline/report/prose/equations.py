@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dyadline.plan.model import ModelSpec, RandomTerm, Term
+from dataclasses import replace
+
+from dyadline.plan.model import ModelSpec, RandomTerm, Term, Variable
 from dyadline.report.document import Equation
-from dyadline.report.labels import TRANSFORMS, name, split_time
+from dyadline.report.labels import TIME, TRANSFORMS, name, split_time
+from dyadline.scoring.growth import BOTH, GrowthModels
+from dyadline.scoring.ratings import RATERS
+
+_LETTERS = {"patient": "P", "therapist": "T"}
 
 _PER_LINE = 2
 """Predictors on a line of a level-2 equation, so that no line is wider than a page."""
@@ -76,6 +82,102 @@ def model_equations(spec: ModelSpec) -> tuple[Equation, ...]:
     residual = rf"r_{{i{dyad}}} \sim N(0, \sigma^{{2}})"
     latex = r", \quad ".join([*(d for d in distributions if d), residual])
     return (*equations, Equation(latex=latex, words="Random effects and residuals"))
+
+
+def rating_equations(growth: GrowthModels) -> tuple[Equation, ...]:
+    """The growth models that the curves of the ratings come from, one per rater or both in one, as they were fitted.
+
+    Parameters
+    ----------
+    growth
+        i counts occasions, j dyads; P and T are the patient and the therapist.
+    """
+    if growth.kind == "dyadic":
+        return _joint_equations(growth.fits[BOTH].spec)
+    made = []
+    for rater in RATERS:
+        whose = name(f"{rater}_rating").lower()
+        made += [
+            replace(equation, words=f"{equation.words}, {whose}")
+            for equation in model_equations(_in_words(growth.fits[rater].spec, rater))
+        ]
+    return tuple(made)
+
+
+def _in_words(spec: ModelSpec, rater: str) -> ModelSpec:
+    """A rater's growth model with the names that the report has for its columns."""
+
+    def named(term: Term) -> Term:
+        return tuple(Variable(TIME) if v.column == "t" else v for v in term)
+
+    random = tuple(replace(r, terms=tuple(named(term) for term in r.terms)) for r in spec.random)
+    return replace(
+        spec, response=Variable(f"{rater}_rating"), fixed=tuple(named(term) for term in spec.fixed), random=random
+    )
+
+
+def _joint_equations(spec: ModelSpec) -> tuple[Equation, ...]:
+    """The joint model: each rater's own effects are the terms that hold the rater's name."""
+    own = {rater: [t for t in spec.fixed if any(v.column == rater for v in t)] for rater in spec.responses}
+    varying = list(spec.random[0].terms)
+    level_1, level_2 = [], []
+    for rater in spec.responses:
+        letter = _LETTERS[rater]
+        times = [tuple(v for v in term if v.column != rater) for term in own[rater]]
+        body = " + ".join(
+            f"b^{{{letter}}}_{{{k}j}}" + (r"\,\text{Time}_{ij}" if time else "") for k, time in enumerate(times)
+        )
+        level_1.append((rf"\text{{{name(f'{rater}_rating')}}}_{{ij}}", f"= {body} + r^{{{letter}}}_{{ij}}"))
+        for k, term in enumerate(own[rater]):
+            deviation = f" + u^{{{letter}}}_{{{k}j}}" if term in varying else ""
+            level_2.append((f"b^{{{letter}}}_{{{k}j}}", rf"= \gamma^{{{letter}}}_{{{k}}}{deviation}"))
+    effects = [
+        f"u^{{{_LETTERS[rater]}}}_{{{own[rater].index(term)}j}}"
+        for term in varying
+        for rater in spec.responses
+        if term in own[rater]
+    ]
+    residuals = [f"r^{{{_LETTERS[rater]}}}_{{ij}}" for rater in spec.responses]
+    return (
+        Equation(latex=_split(level_1), words="Level 1 (occasions), both raters"),
+        Equation(latex=_split(level_2), words="Level 2 (dyads), both raters"),
+        Equation(latex=_normal(effects, r"\tau"), words="Random effects of the dyads, both raters"),
+        Equation(latex=_normal(residuals, r"\sigma"), words="Residuals at the same occasion, both raters"),
+    )
+
+
+def _normal(effects: list[str], variance: str) -> str:
+    """A normal distribution with a free covariance matrix, numbered from 1."""
+    numbers = range(1, len(effects) + 1)
+    entries = [" & ".join(f"{variance}_{{{min(a, b)}{max(a, b)}}}" for b in numbers) for a in numbers]
+    vector, zeros, matrix = (r" \\ ".join(lines) for lines in (effects, ["0"] * len(effects), entries))
+    return (
+        rf"\begin{{pmatrix}} {vector} \end{{pmatrix}} \sim N\left("
+        rf"\begin{{pmatrix}} {zeros} \end{{pmatrix}}, \begin{{pmatrix}} {matrix} \end{{pmatrix}}\right)"
+    )
+
+
+def reading(spec: ModelSpec) -> str:
+    """A model of an outcome in words, for who would rather not read its equations."""
+    slopes = any(split_time(term)[0] for term in spec.fixed)
+    sum_of = "the dyad's level at time 0" + (", plus the dyad's slope times time" if slopes else "")
+    said = {what: _made_of(spec, part) for what, part in (("level", ()), ("slope", (Variable(TIME),)))}
+    if not slopes:
+        del said["slope"]
+    if len(set(said.values())) < len(said):
+        ends = f"Level and slope are each {said['level']}."
+    else:
+        ends = " ".join(f"The {what} is {words}." for what, words in said.items())
+    return f"At each occasion the outcome is {sum_of}, plus a residual. {ends}"
+
+
+def _made_of(spec: ModelSpec, part: Term) -> str:
+    """What a level-1 coefficient is the sum of."""
+    of_dyad = [split_time(term)[1] for term in spec.fixed if split_time(term)[0] == part]
+    terms = [" × ".join(name(v.column) for v in term) for term in of_dyad if term]
+    predictors = f"a coefficient times each predictor ({'; '.join(terms)})" if terms else ""
+    own = [f"the {random.group[0]}'s own deviation" for random in spec.random if part in random.terms]
+    return ", plus ".join(words for words in ("an average" if () in of_dyad else "", predictors, *own) if words)
 
 
 def _level_1(spec: ModelSpec, order: list[Term], dyad: str) -> str:

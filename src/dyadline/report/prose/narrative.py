@@ -88,7 +88,7 @@ def _direction(record: Mapping[str, Any]) -> str:
         return "the change of the outcome was not significantly related to convergence"
     slope = "lower" if record["estimate"] < 0 else "higher"
     fall = "fell more, or rose less" if record["estimate"] < 0 else "fell less, or rose more"
-    return f"more convergence went with a {slope} slope: the outcome {fall}, where patient and therapist converged"
+    return f"higher convergence scores went with a {slope} slope: the outcome {fall}"
 
 
 def time_shape_words(frame: pl.DataFrame) -> Paragraph:
