@@ -32,9 +32,10 @@ certify: $(VENV)/.ready-dev                ## 1,000 studies; 10,000 random desig
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/imputation.py
 
-bench: $(VENV)/.ready-bench                ## ratios against other programs, and a million sessions from file to description
+bench: $(VENV)/.ready-bench                ## ratios against other programs, a million sessions from file to description, reports
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/intake.py
+	$(BIN)/python benchmarks/report.py
 
 truth: $(VENV)/.ready-dev                  ## every oracle, tolerance and largest deviation into the documentation
 	$(BIN)/pytest --truth=docs/numerical_truth.md
