@@ -35,7 +35,8 @@ def one(study: str, formats: tuple[str, ...], *, figures: bool, individual: bool
 
 def measured(study: str, formats: tuple[str, ...], **options: bool) -> tuple[float, int]:
     """Median seconds, and bytes of the largest report, of processes of their own."""
-    call = f"from benchmarks.report import one; t, s = one({study!r}, {formats!r}, **{options!r}); print(t, max(s.values()))"
+    call = f"from benchmarks.report import one; t, s = one({study!r}, {formats!r}, **{options!r}); "
+    call += "print(t, max(s.values()))"
     times, size = [], 0
     for _ in range(RUNS):
         done = subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True, check=True)
