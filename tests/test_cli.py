@@ -41,7 +41,8 @@ def test_demo_writes_a_folder_and_prints_the_main_table(tmp_path):
     assert "Convergence × Time" in done.stdout
     assert "synthetic" in done.stdout
     folder = tmp_path / "dyadline-demo"
-    assert {p.name for p in folder.iterdir()} == {"study1.csv", "study1.toml", "report.html", "report-tables", "tables"}
+    made = {"report.html", "report-tables", "tables", "syntax"}
+    assert {p.name for p in folder.iterdir()} == {"study1.csv", "study1.toml", *made}
     written = pl.read_csv(folder / "tables" / "fixed_effects.csv")
     assert written.height == 24
     again = call("demo", cwd=tmp_path)
