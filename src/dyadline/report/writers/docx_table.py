@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from docx.document import Document as WordDocument
@@ -11,7 +11,7 @@ from docx.oxml.xmlchemy import BaseOxmlElement
 from docx.shared import Pt
 from docx.text.paragraph import Paragraph
 
-from dyadline.report.document import Column, Row, Spanner, Table
+from dyadline.report.document import Column, Part, Row, Spanner, Table
 from dyadline.report.numbers import words
 from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.docx_widths import GAP, SIZES, Layout, text_width
@@ -36,13 +36,18 @@ def write_table(word: WordDocument, table: Table, layout: Layout, anchors: Ancho
     """
     made = _Writer(word, table, layout, padding(table)).table()
     word._body._body.insert_element_before(made, "w:sectPr")
-    if not table.note:
-        word.add_paragraph(style="Table End")
+    write_note(word, table.note, anchors)
+
+
+def write_note(word: WordDocument, parts: Sequence[Part], anchors: Anchors) -> None:
+    """Add the note under a table or figure, or the space that stands there without one."""
+    if not parts:
+        word.add_paragraph(style="No Note")
         return
-    note = word.add_paragraph(style="Table Note")
+    note = word.add_paragraph(style="Note")
     write(note, "Note.", "Symbol")
     write(note, " ")
-    anchors.write(note, table.note)
+    anchors.write(note, parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from importlib.resources import files
 from itertools import accumulate
 from typing import Any, Literal
 
-from dyadline.data.findings import row_numbers
 from dyadline.errors import Finding
 from dyadline.report.document import (
     Block,
@@ -40,13 +39,18 @@ from dyadline.report.document import (
     Symbol,
     Table,
 )
+from dyadline.report.labels import places
 from dyadline.report.numbers import words
 from dyadline.report.writers import pictures
 from dyadline.report.writers.alignment import padding
+from dyadline.report.writers.captions import title_and_note
 from dyadline.report.writers.typst_math import math_tree
 
 _RUNNING = 45
 """Letters of the title, and of the banner, in the head of a page."""
+
+_UPRIGHT = 464.8
+"""Width of the text in points."""
 
 _LONG_CELL = 600
 """Letters from which on a row may go on on the next page."""
@@ -160,7 +164,8 @@ def _running(text: str) -> str:
 
 
 def _paragraph(paragraph: Paragraph, labels: dict[str, str]) -> dict[str, Any]:
-    return {"heading": _text(paragraph.heading), "parts": _parts(paragraph.parts, labels)}
+    parts = _parts(paragraph.parts, labels)
+    return {"heading": _text(paragraph.heading), "parts": parts, "hanging": paragraph.hanging}
 
 
 def _parts(parts: tuple[Part, ...], labels: dict[str, str]) -> list[str | list[str]]:
@@ -179,25 +184,25 @@ def _parts(parts: tuple[Part, ...], labels: dict[str, str]) -> list[str | list[s
 
 def _figure(figure: Figure, labels: dict[str, str]) -> dict[str, Any]:
     anchor = f"figure-{figure.key}"
+    title, note = title_and_note(figure.caption)
+    wide, high, _ = pictures.printed(figure, width=_UPRIGHT)
     return {
         "anchor": anchor,
         "label": labels[anchor],
-        "title": _text(figure.caption),
+        "title": _text(title),
+        "note": _parts((note,) if note else (), labels),
+        "size": [wide, high],
         "alt": _plain(figure.alt),
         "svg": pictures.svg(figure).replace(pictures.FONT, _FONT),
     }
 
 
 def _finding(finding: Finding) -> dict[str, str]:
-    """What was found, and where: column and rows, never a dyad's name."""
-    places = [f"column {_text(finding.column)}"] if finding.column else []
-    if finding.rows:
-        places.append(f"row{'s' if len(finding.rows) > 1 else ''} {row_numbers(finding.rows)}")
     return {
         "level": finding.level,
         "words": _text(finding.words),
         "way": _text(finding.way_out),
-        "places": "; ".join(places),
+        "places": _text(places(finding)),
         "code": _text(finding.code),
     }
 
