@@ -36,8 +36,8 @@ from dyadline.report.document import (
 from dyadline.report.formats import render
 from dyadline.report.numbers import words
 from dyadline.report.prose.equations import escape_latex
-from dyadline.report.writers.docx import write_docx
 from dyadline.report.writers.captions import title_and_note
+from dyadline.report.writers.docx import write_docx
 from dyadline.report.writers.docx_widths import LANDSCAPE, PORTRAIT
 
 HOSTILE = (
@@ -229,7 +229,8 @@ def test_captions_and_references_in_full(small):
     assert [text_of(p) for p in captions] == ["Table 1A table. With a second sentence.", "Figure 1Two dots"]
     styles = [(r.text, r.style.name) for r in captions[0].runs if r.text.strip()]
     assert ("A table. With a second sentence.", "Caption Title") in styles
-    above, picture, below = (small.paragraphs[small.paragraphs.index(captions[1]) + k] for k in range(3))
+    at = next(k for k, p in enumerate(small.paragraphs) if p._p is captions[1]._p)
+    above, picture, below = small.paragraphs[at : at + 3]
     assert picture._p.find(f".//{qn('w:drawing')}") is not None
     assert all(p.style.paragraph_format.keep_with_next for p in (above, picture))
     assert (below.style.name, text_of(below)) == ("Note", "Note. Left: one.")
@@ -341,7 +342,17 @@ def test_every_style_that_is_used_is_defined_and_all_type_comes_from_styles(read
     defined = {s.style_id for s in read.styles}
     used = {s.get(qn("w:val")) for tag in ("pStyle", "rStyle", "tblStyle") for s in read.element.iter(qn(f"w:{tag}"))}
     assert used <= defined
-    assert {"Title", "Subtitle", "Heading1", "BodyText", "Caption", "TableText", "Note", "Bibliography", "Source"} <= defined
+    assert {
+        "Title",
+        "Subtitle",
+        "Heading1",
+        "BodyText",
+        "Caption",
+        "TableText",
+        "Note",
+        "Bibliography",
+        "Source",
+    } <= defined
     for run in read.element.body.iter(qn("w:rPr")):
         assert not {child.tag for child in run} & {qn("w:sz"), qn("w:color")}
 

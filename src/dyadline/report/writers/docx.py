@@ -25,10 +25,11 @@ from dyadline.report.document import (
 from dyadline.report.labels import places
 from dyadline.report.writers import pictures
 from dyadline.report.writers.captions import title_and_note
+from dyadline.report.writers.characters import printable
 from dyadline.report.writers.docx_page import blank, packed, turn
 from dyadline.report.writers.docx_table import write_note, write_table
 from dyadline.report.writers.docx_widths import PORTRAIT, Layout, layout
-from dyadline.report.writers.docx_words import Anchors, anchors, field, printable, write
+from dyadline.report.writers.docx_words import Anchors, anchors, field, write
 from dyadline.report.writers.mathml import mathml
 from dyadline.report.writers.omml import office_math
 

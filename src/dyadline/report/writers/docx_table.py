@@ -14,11 +14,14 @@ from docx.text.paragraph import Paragraph
 from dyadline.report.document import Column, Part, Row, Spanner, Table
 from dyadline.report.numbers import words
 from dyadline.report.writers.alignment import padding
+from dyadline.report.writers.characters import printable
 from dyadline.report.writers.docx_widths import GAP, SIZES, Layout, text_width
-from dyadline.report.writers.docx_words import Anchors, element, insert_property, printable, write
+from dyadline.report.writers.docx_words import Anchors, element, insert_property, write
 
 _RULE = {"w:val": "single", "w:sz": "4", "w:space": "0", "w:color": "auto"}
 _TWIPS = 20
+_TOGETHER = 3
+"""Rows that stay together at the beginning and the end of a table that is split."""
 _LEFT, _RIGHT, _CENTRE = WD_ALIGN_PARAGRAPH.LEFT, WD_ALIGN_PARAGRAPH.RIGHT, WD_ALIGN_PARAGRAPH.CENTER
 
 
@@ -121,7 +124,7 @@ class _Writer:
         return paragraph
 
     def _body(self) -> Iterator[BaseOxmlElement]:
-        left = sum(len(group.rows) + bool(group.label) for group in self.given.groups)
+        total = left = sum(len(group.rows) + bool(group.label) for group in self.given.groups)
         missing = iter(self.missing)
         room = self._room()
         for group in self.given.groups:
@@ -135,7 +138,8 @@ class _Writer:
                 yield row
             for given in group.rows:
                 left -= 1
-                keep = (self.layout.whole and left > 0) or (left == 0 and bool(self.given.note))
+                near_end = left < _TOGETHER or total - left < _TOGETHER
+                keep = (left > 0 and (self.layout.whole or near_end)) or (left == 0 and bool(self.given.note))
                 insets = [space + text_width(m, self.layout.size) for space, m in zip(room, next(missing), strict=True)]
                 yield self._line(given, insets, indented=bool(group.label), keep=keep)
 

@@ -17,7 +17,7 @@ from dyadline.report.document import Figure
 DPI = 300
 """Of bitmaps, as journals ask."""
 
-TALLEST = 400.0
+TALLEST = 340.0
 """Points that a figure may be high on paper."""
 
 POINT = 0.75
