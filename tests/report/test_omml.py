@@ -185,4 +185,4 @@ def test_a_name_longer_than_a_line_is_stacked():
     tree = ElementTree.fromstring(office_math(mathml(Equation(latex=rf"\text{{{name}}}_{{j}}", words="x"))))
     lines = [node.text or "" for node in tree.findall(f".//{M}eqArr/{M}e/{M}r/{M}t")]
     assert "".join(lines) == name
-    assert max(map(len, lines)) <= 60
+    assert max(map(len, lines)) <= 32

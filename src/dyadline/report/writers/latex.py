@@ -29,8 +29,10 @@ from dyadline.report.writers.captions import title_and_note
 from dyadline.report.writers.equation_text import with_words
 from dyadline.report.writers.latex_table import latex_table
 from dyadline.report.writers.latex_text import latex, latex_code, latex_heading, latex_path, latex_running
+from dyadline.report.writers.latex_widths import width
 
-_LONG_NAME = 40
+_LONG_NAME = 20.0
+"""Width in em from which on a name in an equation is broken."""
 
 
 def write_latex(document: Document, *, figures: Mapping[str, str]) -> str:
@@ -150,7 +152,7 @@ def _formula(formula: str) -> str:
 
 def _name(text: str) -> str:
     said = latex(text)
-    return rf"\text{{\dylong{{{said}}}}}" if len(text) > _LONG_NAME else rf"\text{{{said}}}"
+    return rf"\text{{\dylong{{{said}}}}}" if width(text) > _LONG_NAME else rf"\text{{{said}}}"
 
 
 def _finding(finding: Finding) -> str:
