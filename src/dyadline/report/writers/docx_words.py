@@ -42,11 +42,13 @@ def insert_property(paragraph: Paragraph, made: BaseOxmlElement) -> None:
 def write(paragraph: Paragraph, text: str, style: str | None = None) -> Run:
     """Add text in a style of characters (its id); text from the right says so, and turns the paragraph it begins."""
     text = printable(text)
-    if not paragraph.runs and right_to_left(text):
+    turned = right_to_left(text)
+    if turned and not paragraph.runs:
         insert_property(paragraph, element("w:bidi"))
     run = paragraph.add_run(text)
-    run._r.style = style
-    if right_to_left(text):
+    if style is not None:
+        run._r.style = style
+    if turned:
         run.font.rtl = True
     return run
 
