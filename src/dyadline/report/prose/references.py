@@ -42,7 +42,7 @@ class Work:
     @property
     def year(self) -> str:
         """Of publication."""
-        found = re.search(r"\((\d{4})\)", self.entry)
+        found = re.search(r"\((\d{4}[a-z]?)\)", self.entry)
         return found[1] if found else "n.d."
 
     @property
