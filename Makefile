@@ -32,15 +32,16 @@ certify: $(VENV)/.ready-dev                ## 1,000 studies; 10,000 random desig
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/imputation.py
 
-bench: $(VENV)/.ready-bench                ## ratios against other programs, and a million sessions from file to description
+bench: $(VENV)/.ready-bench                ## ratios against other programs, a million sessions from file to description, reports
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/intake.py
+	$(BIN)/python benchmarks/report.py
 
 truth: $(VENV)/.ready-dev                  ## every oracle, tolerance and largest deviation into the documentation
 	$(BIN)/pytest --truth=docs/numerical_truth.md
 
 oracles:                                   ## needs R with lme4, lmerTest, nlme, pbkrtest, clubSandwich, performance, psych, lavaan and mice
-	for topic in oracles reliability three_level therapist_level residual dyadic_growth kenward_roger kenward_roger_edges robust profile questions bootstrap description pooling; do Rscript tests/oracles/$$topic.R || exit 1; done
+	for topic in oracles reliability three_level therapist_level residual dyadic_growth kenward_roger kenward_roger_edges robust profile questions bootstrap description pooling effects; do Rscript tests/oracles/$$topic.R || exit 1; done
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dyadline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }

@@ -80,7 +80,7 @@ def one_of_each() -> Document:
         estimates,
         Heading(title="In detail"),
         words,
-        Figure(key="curve", caption="A curve.", alt="A rising line.", spec=SPEC),
+        Figure(key="curve", caption="A curve. Line: what is expected.", alt="A rising line.", spec=SPEC),
         Equation(latex=r"\text{bdi\_pre}_{ij} = b_{0j} + r_{ij}", words="Level 1"),
         FindingList(
             findings=(

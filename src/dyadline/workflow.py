@@ -134,7 +134,7 @@ def analyse(dataset: Dataset, plan: AnalysisPlan) -> AnalysisResult:
         **estimated,
         **effect_sizes(models, fixed, plan),
         "sensitivity": sensitivity(models, fixed, dataset, plan),
-        "trajectories": trajectories(models, dataset, plan),
+        "trajectories": trajectories(models, dataset, scoring, plan),
         **diagnostics(models),
         **influences(models),
         "time_shape": time_shapes(models, plan),

@@ -36,6 +36,7 @@ from dyadline.report.document import (
 from dyadline.report.formats import render
 from dyadline.report.numbers import words
 from dyadline.report.prose.equations import escape_latex
+from dyadline.report.writers.captions import title_and_note
 from dyadline.report.writers.docx import write_docx
 from dyadline.report.writers.docx_widths import LANDSCAPE, PORTRAIT
 
@@ -78,7 +79,7 @@ def small_document(**changes) -> Document:
         Paragraph(heading="Seen.", parts=("In ", Reference("table-small"), " of ", Reference("section-end"), ".")),
         Heading(title="A part"),
         small_table(),
-        Figure(key="dots", caption="Two dots", alt="Two dots on a line", spec=spec),
+        Figure(key="dots", caption="Two dots. Left: one.", alt="Two dots on a line", spec=spec),
         Equation(latex="b_{0j} = 1", words="Level 1"),
     )
     end = (
@@ -224,10 +225,15 @@ def test_captions_are_numbered_by_fields_and_links_lead_to_them(composed, writte
 
 
 def test_captions_and_references_in_full(small):
-    captions = [p for p in small.paragraphs if p.style.name in ("Caption", "Figure Caption")]
+    captions = [p for p in small.paragraphs if p.style.name == "Caption"]
     assert [text_of(p) for p in captions] == ["Table 1A table. With a second sentence.", "Figure 1Two dots"]
     styles = [(r.text, r.style.name) for r in captions[0].runs if r.text.strip()]
-    assert ("A table.", "Caption Title") in styles
+    assert ("A table. With a second sentence.", "Caption Title") in styles
+    at = next(k for k, p in enumerate(small.paragraphs) if p._p is captions[1]._p)
+    above, picture, below = small.paragraphs[at : at + 3]
+    assert picture._p.find(f".//{qn('w:drawing')}") is not None
+    assert all(p.style.paragraph_format.keep_with_next for p in (above, picture))
+    assert (below.style.name, text_of(below)) == ("Note", "Note. Left: one.")
     links = list(small.element.body.iter(qn("w:hyperlink")))
     said = {link.get(qn("w:anchor")): "".join(t.text for t in link.iter(qn("w:t"))) for link in links}
     assert said == {"table_small": "Table 1", "section_end": "Section 2", "figure_dots": "Figure 1"}
@@ -336,7 +342,17 @@ def test_every_style_that_is_used_is_defined_and_all_type_comes_from_styles(read
     defined = {s.style_id for s in read.styles}
     used = {s.get(qn("w:val")) for tag in ("pStyle", "rStyle", "tblStyle") for s in read.element.iter(qn(f"w:{tag}"))}
     assert used <= defined
-    assert {"Title", "Subtitle", "Heading1", "BodyText", "Caption", "TableText", "TableNote", "Source"} <= defined
+    assert {
+        "Title",
+        "Subtitle",
+        "Heading1",
+        "BodyText",
+        "Caption",
+        "TableText",
+        "Note",
+        "Bibliography",
+        "Source",
+    } <= defined
     for run in read.element.body.iter(qn("w:rPr")):
         assert not {child.tag for child in run} & {qn("w:sz"), qn("w:color")}
 
@@ -418,6 +434,8 @@ def test_a_document_as_it_is_laid_out(composed, written, tmp_path):
     labels = composed.labels()
     for kind, ones in (("table", composed.tables()), ("figure", composed.figures())):
         for one in ones:
-            assert "".join(f"{labels[f'{kind}-{one.key}']}{one.caption}".split()) in text
+            title, note = title_and_note(one.caption) if kind == "figure" else (one.caption, "")
+            assert "".join(f"{labels[f'{kind}-{one.key}']}{title}".split()) in text
+            assert "".join(note.split()) in text
     assert "¿" not in text
     assert "Error" not in said

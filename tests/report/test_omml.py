@@ -13,7 +13,7 @@ from dyadline.plan.formula import parse_formula
 from dyadline.plan.recipes import outcome_model
 from dyadline.plan.scores import describe_operationalisation
 from dyadline.report.document import Equation
-from dyadline.report.prose.equations import escape_latex, model_equations
+from dyadline.report.prose.equations import escape_latex, model_equations, rating_equations
 from dyadline.report.writers.mathml import mathml
 from dyadline.report.writers.omml import office_math
 
@@ -116,6 +116,11 @@ def equations_of_models(make_plan) -> set[str]:
     return {equation.latex for spec in specs for equation in model_equations(spec)}
 
 
+def equations_of_ratings(twin) -> set[str]:
+    changes = ((), (("convergence", "growth", "dyadic"),))
+    return {e.latex for change in changes for e in rating_equations(twin("study2", change).scoring.growth)}
+
+
 CHILDREN = {
     "sSub": ["e", "sub"],
     "sSup": ["e", "sup"],
@@ -147,9 +152,9 @@ def shown_in_word(tree: ElementTree.Element) -> Counter[str]:
     return Counter("".join("".join(texts).replace(NOTHING, "").split()))
 
 
-def test_every_equation_that_a_report_can_hold_keeps_every_letter(plan_maker):
-    every = formulas() | equations_of_models(plan_maker)
-    assert len(every) > 440
+def test_every_equation_that_a_report_can_hold_keeps_every_letter(plan_maker, twin):
+    every = formulas() | equations_of_models(plan_maker) | equations_of_ratings(twin)
+    assert len(every) > 448
     for latex in every:
         tree = ElementTree.fromstring(office_math(mathml(Equation(latex=latex, words="x"))))
         assert shown_in_word(tree) == shown_in_mathml(latex), latex
@@ -162,8 +167,8 @@ def test_every_equation_that_a_report_can_hold_keeps_every_letter(plan_maker):
                 assert children, (latex, "an empty box")
 
 
-def test_rows_of_a_matrix_are_of_one_length(plan_maker):
-    for latex in equations_of_models(plan_maker):
+def test_rows_of_a_matrix_are_of_one_length(plan_maker, twin):
+    for latex in equations_of_models(plan_maker) | equations_of_ratings(twin):
         tree = ElementTree.fromstring(office_math(mathml(Equation(latex=latex, words="x"))))
         for matrix in tree.iter(f"{M}m"):
             lengths = {len(row) for row in matrix.findall(f"{M}mr")}
@@ -180,4 +185,4 @@ def test_a_name_longer_than_a_line_is_stacked():
     tree = ElementTree.fromstring(office_math(mathml(Equation(latex=rf"\text{{{name}}}_{{j}}", words="x"))))
     lines = [node.text or "" for node in tree.findall(f".//{M}eqArr/{M}e/{M}r/{M}t")]
     assert "".join(lines) == name
-    assert max(map(len, lines)) <= 60
+    assert max(map(len, lines)) <= 32

@@ -37,6 +37,7 @@ from dyadline.report.document import (
 from dyadline.report.formats import render
 from dyadline.report.numbers import words
 from dyadline.report.prose.equations import escape_latex
+from dyadline.report.writers.captions import title_and_note
 from dyadline.report.writers.typst import write_pdf
 
 HOSTILE = [
@@ -120,7 +121,7 @@ def test_every_word_of_tables_and_paragraphs_is_there(document, pdf):
             said += [block.caption, labels[f"table-{block.key}"], *(g.label for g in block.groups)]
             said += [words(c) for row in block.rows() for c in row.cells if c is not None]
         if isinstance(block, Figure):
-            said += [block.caption, labels[f"figure-{block.key}"]]
+            said += [*title_and_note(block.caption), labels[f"figure-{block.key}"]]
         if isinstance(block, FindingList):
             said += [f.words for f in block.findings]
         if isinstance(block, Source):

@@ -12,7 +12,7 @@ from dyadline.plan.analysis import ConvergenceSection
 from dyadline.plan.formula import parse_formula
 from dyadline.plan.scores import DISCREPANCY, GROWTH, SLOPE, TRANSFORM, UNIT, describe_operationalisation
 from dyadline.report.document import Document, Equation, Section
-from dyadline.report.prose.equations import model_equations
+from dyadline.report.prose.equations import model_equations, rating_equations
 from dyadline.report.writers.typst import write_pdf
 from dyadline.report.writers.typst_math import math_tree
 
@@ -49,6 +49,8 @@ def all_operationalisations() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+GROWTH_MODELS = [(), (("convergence", "growth", "dyadic"),)]
+
 FORMULAS = [
     "outcome ~ time + (1 | dyad)",
     "outcome ~ 1 + (time || dyad)",
@@ -59,11 +61,12 @@ FORMULAS = [
 ]
 
 
-def test_every_equation_that_a_report_can_have_is_set():
+def test_every_equation_that_a_report_can_have_is_set(twin):
     scores = [Equation(latex=latex, words=f"score {n}") for n, latex in enumerate(all_operationalisations())]
     assert len(scores) > 350
     models = [e for f in FORMULAS for e in model_equations(parse_formula(f))]
-    assert len(models) > 15
+    models += [e for growth in GROWTH_MODELS for e in rating_equations(twin("study2", growth).scoring.growth)]
+    assert len(models) > 25
     assert spoken(pdf_of(*scores, *models)) == [e.words for e in (*scores, *models)]
 
 

@@ -92,10 +92,13 @@ class Paragraph:
         Text, symbols and numbers in the order of reading.
     heading
         Set before the text in bold; empty if there is none.
+    hanging
+        Whether print indents all lines but the first, as in a list of references.
     """
 
     parts: tuple[Part, ...]
     heading: str = ""
+    hanging: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -38,8 +39,20 @@ def effect_blocks(result: AnalysisResult) -> Iterator[Block]:
         if not isinstance(window, str):
             times = times.filter(times.is_between(*window))
         titles = axis_titles(plan.columns)
-        figures.append(expected_courses(tables["trajectories"], times, titles=titles, freedom=plan.models.df))
+        courses = expected_courses(tables["trajectories"], times, titles=titles, freedom=plan.models.df)
+        figures.extend(_drawn([courses], result))
     yield from (figure for figure in figures if figure is not None)
+
+
+def _drawn(figures: Iterable[Figure | None], result: AnalysisResult) -> Iterator[Figure]:
+    """The figures that are there; where estimates are pooled, they say that they are of complete cases."""
+    for figure in figures:
+        if figure is not None and "imputation" in result.tables:
+            yield replace(
+                figure, caption=f"{figure.caption} Of the dyads that have all predictors, without imputation."
+            )
+        elif figure is not None:
+            yield figure
 
 
 def diagnostic_blocks(result: AnalysisResult, pseudonyms: pl.DataFrame | None) -> Iterator[Block]:
@@ -58,7 +71,7 @@ def diagnostic_blocks(result: AnalysisResult, pseudonyms: pl.DataFrame | None) -
     figures = [residual_plots(tables, model), random_effect_plots(tables, model), influence_plots(tables)]
     if pseudonyms is not None:
         figures += _of_dyads(result, pseudonyms, model)
-    yield from (figure for figure in figures if figure is not None)
+    yield from _drawn(figures, result)
     if tables["influence"].height:
         yield influence_table(tables["influence"], [fit.spec for fit in result.fits])
 

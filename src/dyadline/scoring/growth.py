@@ -201,14 +201,19 @@ def residuals(components: pl.DataFrame) -> tuple[tuple[float, float], float]:
 
 
 def growth_tables(models: GrowthModels) -> dict[str, pl.DataFrame]:
-    """``growth_fixed_effects, growth_random_effects`` of a joint model; nothing for separate ones."""
-    if models.kind == "multilevel":
-        return {}
-    model = models.fits[BOTH]
-    return {
-        "growth_fixed_effects": coefficients(model),
-        "growth_random_effects": variance_components(model),
-    }
+    """``growth_fixed_effects, growth_random_effects``, of a joint model or of one per rater.
+
+    Effects have the joint model's names in both (`EFFECTS`); separate models have no covariances between raters.
+    """
+    if models.kind == "dyadic":
+        model = models.fits[BOTH]
+        return {"growth_fixed_effects": coefficients(model), "growth_random_effects": variance_components(model)}
+    fixed, random = [], []
+    for rater in RATERS:
+        called = {"(Intercept)": rater, "t": f"{rater}:t"}
+        fixed.append(coefficients(models.fits[rater]).with_columns(pl.col("term").replace(called)))
+        random.append(variance_components(models.fits[rater]).with_columns(pl.col("term1", "term2").replace(called)))
+    return {"growth_fixed_effects": pl.concat(fixed), "growth_random_effects": pl.concat(random)}
 
 
 def _joined(models: GrowthModels) -> Array:

@@ -138,8 +138,8 @@ def _varied(
         all_kept, none_kept = "No dyad lacks a value on any occasion", "No dyad has all values on every occasion"
     else:
         most = plan.sensitivity.most_sessions
-        kept = sizes.filter(pl.col("sessions") <= most)["dyad"]
-        all_kept, none_kept = f"No dyad has more than {most} sessions", f"All dyads have more than {most} sessions"
+        kept, limit = sizes.filter(pl.col("sessions") <= most)["dyad"], counted(most, "session")
+        all_kept, none_kept = f"No dyad has more than {limit}", f"All dyads have more than {limit}"
     there = rows.filter(pl.col("dyad").is_in(kept.to_list()))
     reason = none_kept if there.is_empty() else all_kept if there.height == rows.height else ""
     return Varied(frame=there, spec=fitted.spec, reason=reason)

@@ -12,6 +12,7 @@ from dyadline.engine.moments import Array
 from dyadline.inference.coefficients import tested
 from dyadline.model.fit import Fit
 from dyadline.plan.analysis import AnalysisPlan
+from dyadline.scoring.score import Scoring
 from dyadline.studies.outcome import OutcomeModels, dyads_of, main_model, placed_rows, predictors
 
 SHOWN = ("convergence", "development")
@@ -30,7 +31,7 @@ SCHEMA = {
 }
 
 
-def trajectories(models: OutcomeModels, dataset: Dataset, plan: AnalysisPlan) -> pl.DataFrame:
+def trajectories(models: OutcomeModels, dataset: Dataset, scoring: Scoring, plan: AnalysisPlan) -> pl.DataFrame:
     """Courses of the outcome with pointwise 95 % confidence bands, from the fixed effects.
 
     Of the model with the highest number, if it has convergence. One predictor at a time lies one SD below, at and one
@@ -48,13 +49,15 @@ def trajectories(models: OutcomeModels, dataset: Dataset, plan: AnalysisPlan) ->
         return pl.DataFrame(schema=SCHEMA)
     dyads = dyads_of(models.frame, fitted)
     means = {name: float(dyads[name].mean()) for name in names}  # type: ignore[arg-type]
+    before = scoring.scores.filter(pl.col("dyad").is_in(dyads["dyad"].to_list()))
     moments = occasions(placed_rows(models.frame)["time"])
     parts = []
     for predictor in (name for name in SHOWN if name in names):
         sd = float(dyads[predictor].std())  # type: ignore[arg-type]
         for level in LEVELS:
             here = means | {predictor: means[predictor] + level * sd}
-            parts.append((predictor, level, here[predictor], expected_rows(fitted, here, moments)))
+            value = float(before[predictor].mean()) + level * sd  # type: ignore[arg-type]
+            parts.append((predictor, level, value, expected_rows(fitted, here, moments)))
     found = tested(fitted, np.vstack([rows for *_, rows in parts]), plan.models.df, 0.95)
     m = len(moments)
     table = pl.DataFrame(

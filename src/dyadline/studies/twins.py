@@ -61,7 +61,8 @@ def twin_plan(study: str, *, file: str | None = None, items: bool = False) -> An
     """The plan of a twin: the defaults on its columns.
 
     Study 2 takes the first outcome as baseline, as the paper's Table II suggests it did: its intercept
-    variance then collapses, and the report says why. The separate column ``gsi_pre`` avoids that. With `items` the
+    variance then collapses, and the report says why. The separate column ``gsi_pre`` avoids that; its column of the
+    number of sessions is named, so that sensitivity uses it as the paper did. With `items` the
     ratings and the outcome are scored from answers, as `simulate` draws them.
     """
     given = parameters(study)
@@ -80,6 +81,7 @@ def twin_plan(study: str, *, file: str | None = None, items: bool = False) -> An
                 "outcome": scored.get(names["outcome"], names["outcome"]),
                 "baseline": "first" if study == "study2" else names["baseline"],
             },
+            **({"checks": {"sessions": "n_sessions"}} if study == "study2" else {}),
         }
     )
 

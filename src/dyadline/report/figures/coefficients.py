@@ -13,8 +13,8 @@ from dyadline.report.labels import model_words, terms_in_print
 
 COLOURS = ("#767676", "#11698E", "#B2560D")
 SHAPES = ("circle", "square", "diamond")
-LONGEST = 60
-"""Characters of an effect's name."""
+LONGEST = 32
+"""Characters of a predictor's name."""
 
 
 def coefficient_plot(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Figure | None:
@@ -31,7 +31,7 @@ def coefficient_plot(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Figure 
     -------
     ``None`` where there is no effect but time's.
     """
-    words = {term: _cut(label) for term, label in terms_in_print(specs).items() if term != "(Intercept)"}
+    words = _told_apart({term: label for term, label in terms_in_print(specs).items() if term != "(Intercept)"})
     rows = frame.filter(pl.col("term").is_in(list(words)))
     if rows["term"].n_unique() < 2:
         return None
@@ -117,5 +117,11 @@ def coefficient_plot(frame: pl.DataFrame, specs: Sequence[ModelSpec]) -> Figure 
     )
 
 
-def _cut(label: str) -> str:
-    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
+def _told_apart(words: dict[str, str]) -> dict[str, str]:
+    """Effects with long names cut, and numbered where that makes two of them the same."""
+    short_ones: dict[str, str] = {}
+    for term, label in words.items():
+        cut = " × ".join(part if len(part) <= LONGEST else f"{part[: LONGEST - 1]}…" for part in label.split(" × "))
+        same = sum(one == cut or one.startswith(f"{cut} (") for one in short_ones.values())
+        short_ones[term] = f"{cut} ({same + 1})" if same else cut
+    return short_ones

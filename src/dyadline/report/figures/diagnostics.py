@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from dyadline.report.document import Figure
-from dyadline.report.figures.axes import COUNT, GREY, INK, VALUE, Spec, chart, short, tooltip
+from dyadline.report.figures.axes import COUNT, GREY, INK, TIME, VALUE, Spec, chart, short, tooltip
 from dyadline.report.labels import model_words
 
 WIDTH, HEIGHT = 190, 190
@@ -174,7 +174,7 @@ def histogram_panel(
         "axis": {"tickMinStep": 1, "tickCount": 5},
         "scale": {"domain": [0, max(v["n"] for v in values)], "nice": 5},
     }
-    said = tooltip(("low", f"{words}, from", ",.4~g"), ("high", "to", ",.4~g"), ("n", counted, COUNT))
+    said = tooltip(("low", f"{words}, from", TIME), ("high", "to", TIME), ("n", counted, COUNT))
     layers: list[Spec] = [
         {
             "mark": {"type": "rect", "color": "#9fb4c3", "stroke": "white", "strokeWidth": 0.7},

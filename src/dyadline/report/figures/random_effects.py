@@ -7,13 +7,11 @@ from collections.abc import Mapping
 import polars as pl
 
 from dyadline.report.document import Figure
-from dyadline.report.figures.axes import COUNT, INK, VALUE, Spec, chart, faded, individual_chart, short, tooltip
+from dyadline.report.figures.axes import COUNT, INK, TIME, VALUE, Spec, chart, faded, individual_chart, short, tooltip
 from dyadline.report.figures.diagnostics import HEIGHT, ROW, WIDTH, histogram_panel
 from dyadline.report.labels import model_words
 from dyadline.report.numbers import proportion
 from dyadline.report.tables.models import LEVELS, random_words
-
-EDGE = ",.4~g"
 
 
 def random_effect_plots(tables: Mapping[str, pl.DataFrame], model: int) -> Figure | None:
@@ -78,10 +76,10 @@ def _pair_panel(frame: pl.DataFrame, group: str, one: str, other: str, correlati
         "scale": {"domain": domains[1], "nice": False, "zero": False},
     }
     said = tooltip(
-        ("low", f"{first}, from", EDGE),
-        ("high", "to", EDGE),
-        ("with_low", f"{second}, from", EDGE),
-        ("with_high", "to ", EDGE),
+        ("low", f"{first}, from", TIME),
+        ("high", "to", TIME),
+        ("with_low", f"{second}, from", TIME),
+        ("with_high", "to ", TIME),
         ("n", _units(group), COUNT),
     )
     shade: Spec = {

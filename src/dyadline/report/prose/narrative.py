@@ -106,7 +106,7 @@ def time_shape_words(frame: pl.DataFrame) -> Paragraph:
         f"{str(best['shape']).capitalize()} time describes the outcome better than {other['shape']} time: its AIC is "
         "lower by ",
         Cell(value=other["aic"] - best["aic"], kind="criterion"),
-        ". The outcome models below use linear time.",
+        ". The outcome models use linear time.",
     )
     return Paragraph(parts=parts)
 

@@ -42,7 +42,7 @@ class Work:
     @property
     def year(self) -> str:
         """Of publication."""
-        found = re.search(r"\((\d{4})\)", self.entry)
+        found = re.search(r"\((\d{4}[a-z]?)\)", self.entry)
         return found[1] if found else "n.d."
 
     @property
@@ -80,7 +80,7 @@ def reference_blocks(sections: Iterable[Section], plan: AnalysisPlan) -> Iterato
     text = "\n".join(said for section in sections for block in section.blocks for said in _texts(block))
     works = dict.fromkeys((*known_works(), *measures_cited(plan)))
     for work in sorted((w for w in works if w.is_in(text)), key=lambda w: w.entry.casefold()):
-        yield Paragraph(parts=(f"{work.entry}{f' doi:{work.doi}' if work.doi else ''}",))
+        yield Paragraph(parts=(f"{work.entry}{f' doi:{work.doi}' if work.doi else ''}",), hanging=True)
 
 
 def _texts(block: Block) -> Iterator[str]:

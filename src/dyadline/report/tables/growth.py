@@ -1,12 +1,13 @@
-"""Tables of the joint growth model of both raters' ratings."""
+"""Tables of the growth models of both raters' ratings, joint or one per rater."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import polars as pl
 
-from dyadline.report.document import Cell, Column, Row, RowGroup, Symbol, Table
+from dyadline.report.document import Cell, Column, Part, Row, RowGroup, Symbol, Table
 from dyadline.report.numbers import decimals_of_spread
 from dyadline.report.tables.models import ESTIMATES, estimates_row
 
@@ -25,16 +26,16 @@ def growth_fixed_table(fixed: pl.DataFrame) -> Table:
     Parameters
     ----------
     fixed
-        Coefficients of the joint model.
+        Coefficients under the joint model's names.
     """
     found = {record["term"]: record for record in fixed.iter_rows(named=True)}
     return Table(
         key="growth_fixed",
-        caption="Joint growth model of both raters' ratings: average curves",
+        caption="Growth of the ratings: average curves",
         stub="Effect",
         columns=ESTIMATES,
         groups=(RowGroup(rows=tuple(estimates_row(words, [found[term]]) for term, words in EFFECTS.items())),),
-        note=("REML estimates; ", Symbol("df"), " Satterthwaite's, two-sided ", Symbol("p"), "."),
+        note=("Without predictors. REML estimates; ", Symbol("df"), " Satterthwaite's, two-sided ", Symbol("p"), "."),
     )
 
 
@@ -44,7 +45,8 @@ def growth_random_table(components: pl.DataFrame) -> Table:
     Parameters
     ----------
     components
-        Variance components of the joint model; residuals in the order patient, therapist, correlation.
+        Variance components under the joint model's names; residuals in the order patient, therapist, and where the
+        model is a joint one their correlation. Separate models know of no correlations between raters.
     """
     residual = components.filter(pl.col("group").str.starts_with("Residual"))["estimate"].to_list()
     covariance = {
@@ -55,16 +57,21 @@ def growth_random_table(components: pl.DataFrame) -> Table:
     rows = []
     for number, (term, words) in enumerate(EFFECTS.items()):
         before = list(EFFECTS)[:number]
-        shown = [_correlation(covariance[frozenset([term, other])], sd[term] * sd[other]) for other in before]
+        shown = [_correlation(covariance.get(frozenset([term, other])), sd[term] * sd[other]) for other in before]
         rows.append(_row(f"{number + 1}. {words}", sd[term], shown))
     patient, therapist = (math.sqrt(variance) for variance in residual[:2])
     noise = [
         _row("1. Patient", patient, []),
-        _row("2. Therapist", therapist, [Cell(value=residual[2], kind="proportion")]),
+        _row("2. Therapist", therapist, [Cell(value=r, kind="proportion") for r in residual[2:]]),
     ]
+    beside: tuple[Part, ...] = (
+        (" Residuals of the two raters correlate within an occasion.",)
+        if len(residual) > 2
+        else (" Each rater has a model of their own, so that there are no correlations between raters.",)
+    )
     return Table(
         key="growth_random",
-        caption="Joint growth model of both raters' ratings: differences between dyads, and residuals",
+        caption="Growth of the ratings: differences between dyads, and residuals",
         stub="Effect",
         columns=(Column(label="SD", symbol=True), *(Column(label=str(n)) for n in (1, 2, 3))),
         groups=(
@@ -73,17 +80,19 @@ def growth_random_table(components: pl.DataFrame) -> Table:
         ),
         note=(
             Symbol("SD"),
-            ": standard deviation; numbered columns: correlation with the effect of that number. Residuals of the two "
-            "raters correlate within an occasion.",
+            ": standard deviation; numbered columns: correlation with the effect of that number.",
+            *beside,
         ),
     )
 
 
-def _row(label: str, sd: float, correlations: list[Cell]) -> Row:
+def _row(label: str, sd: float, correlations: Sequence[Cell | None]) -> Row:
     decimals = max(2, decimals_of_spread(sd))
     cells: list[Cell | None] = [Cell(value=sd, decimals=decimals), *correlations]
     return Row(label=label, cells=tuple(cells + [None] * (4 - len(cells))))
 
 
-def _correlation(covariance: float, scale: float) -> Cell:
+def _correlation(covariance: float | None, scale: float) -> Cell | None:
+    if covariance is None:
+        return None
     return Cell(value=covariance / scale if scale > 0.0 else None, kind="proportion")

@@ -12,6 +12,7 @@ from dyadline.report.document import Block, Cell, Column, Paragraph, Row, RowGro
 from dyadline.report.labels import model_words, terms_in_print
 from dyadline.report.numbers import decimals_for
 from dyadline.report.tables.models import COLUMNS, ESTIMATES, estimates_row
+from dyadline.words import counted
 
 _COLUMNS = (
     ESTIMATES[0],
@@ -28,7 +29,7 @@ def variant_words(variant: str, *, most_sessions: int) -> str:
         "listwise": "Dyads that have all predictors",
         "complete_cases": "Complete cases",
         "sessions": "With the number of sessions",
-        "fewer_sessions": f"At most {most_sessions} sessions",
+        "fewer_sessions": f"At most {counted(most_sessions, 'session')}",
     }[variant]
 
 

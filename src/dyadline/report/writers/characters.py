@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 _SPACES = re.compile(r"[\t\n\v\f\r\x1c-\x1f \x85\u1680\u2000-\u2006\u2008\u200a\u2028\u2029\u205f\u3000]+")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _JOINERS = "\u00ad\u200c\u200d"
 """Unseen, but parts of words."""
 
@@ -15,6 +17,16 @@ _JOINERS = "\u00ad\u200c\u200d"
 def spaced(text: str) -> str:
     """Text on one line, its accents composed, with single spaces and none at its ends; those that do not break stay."""
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
+
+
+def printable(text: str) -> str:
+    """Text without controls, which XML forbids too, and without what turns the direction of what comes after."""
+    return _TURNING.sub("", _FORBIDDEN.sub("", text))
+
+
+def from_right(character: str) -> bool:
+    """Whether it is a letter of a script that is written from the right."""
+    return unicodedata.bidirectional(character) in ("R", "AL")
 
 
 def unseen(character: str) -> bool:

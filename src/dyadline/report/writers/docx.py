@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,17 +24,14 @@ from dyadline.report.document import (
 )
 from dyadline.report.labels import places
 from dyadline.report.writers import pictures
+from dyadline.report.writers.captions import title_and_note
+from dyadline.report.writers.characters import printable
 from dyadline.report.writers.docx_page import blank, packed, turn
-from dyadline.report.writers.docx_table import write_table
+from dyadline.report.writers.docx_table import write_note, write_table
 from dyadline.report.writers.docx_widths import PORTRAIT, Layout, layout
-from dyadline.report.writers.docx_words import Anchors, anchors, field, printable, write
+from dyadline.report.writers.docx_words import Anchors, anchors, field, write
 from dyadline.report.writers.mathml import mathml
 from dyadline.report.writers.omml import office_math
-
-_TALLEST = 560.0
-"""Points that a figure may take so that its caption stays on the page."""
-
-_FIRST_SENTENCE = re.compile(r"(.+?[.?!])(\s+[A-Z].*)", re.DOTALL)
 
 
 def write_docx(document: Document) -> bytes:
@@ -110,9 +106,9 @@ class _Writer:
 
     def _block(self, block: Block) -> None:
         if isinstance(block, Paragraph):
-            self._running(block, "Body Text")
+            self._running(block, "Bibliography" if block.hanging else "Body Text")
         elif isinstance(block, Table):
-            self._caption(f"table-{block.key}", block.caption, "Caption")
+            self._caption(f"table-{block.key}", block.caption)
             write_table(self.word, block, self.layouts[block.key], self.anchors)
         elif isinstance(block, Figure):
             self._figure(block)
@@ -128,30 +124,28 @@ class _Writer:
             write(paragraph, " ")
         self.anchors.write(paragraph, given.parts)
 
-    def _caption(self, anchor: str, title: str, style: str) -> None:
-        """``Table 1`` in bold, its number a field; on the next line the title, in italics to its first full stop."""
+    def _caption(self, anchor: str, title: str) -> None:
+        """``Table 1`` in bold, its number a field; on the next line the title, in italics."""
         noun, number = self.anchors.labels[anchor].split(" ")
-        paragraph = self.word.add_paragraph(style=style)
+        paragraph = self.word.add_paragraph(style="Caption")
         self.anchors.begin(paragraph, anchor)
         write(paragraph, f"{noun} ", "Label")
         paragraph._p.append(field(f"SEQ {noun} \\* ARABIC", write(paragraph, number, "Label")))
         self.anchors.end(paragraph, anchor)
         paragraph.add_run().add_break()
-        sentences = _FIRST_SENTENCE.fullmatch(title)
-        write(paragraph, sentences[1] if sentences else title, "CaptionTitle")
-        if sentences:
-            write(paragraph, sentences[2])
+        write(paragraph, title, "CaptionTitle")
 
     def _figure(self, figure: Figure) -> None:
+        title, note = title_and_note(figure.caption)
+        self._caption(f"figure-{figure.key}", title)
         paragraph = self.word.add_paragraph(style="Figure")
-        picture = paragraph.add_run().add_picture(io.BytesIO(pictures.png(figure)))
-        width, height = picture.width.pt, picture.height.pt
-        scale = min(1.0, PORTRAIT / width, _TALLEST / height)
-        picture.width, picture.height = _points(width * scale), _points(height * scale)
+        width, height, scale = pictures.printed(figure, width=PORTRAIT)
+        drawn = io.BytesIO(pictures.png(figure, scale=scale))
+        picture = paragraph.add_run().add_picture(drawn, _points(width), _points(height))
         described = picture._inline.docPr
         described.set("name", printable(self.anchors.labels[f"figure-{figure.key}"]))
         described.set("descr", printable(figure.alt))
-        self._caption(f"figure-{figure.key}", figure.caption, "Figure Caption")
+        write_note(self.word, (note,) if note else (), self.anchors)
 
     def _equation(self, equation: Equation) -> None:
         write(self.word.add_paragraph(style="Equation Label"), equation.words)

@@ -13,7 +13,7 @@ from docx.oxml.ns import qn
 from docx.shared import Mm
 
 from dyadline.report.document import Document
-from dyadline.report.writers.docx_words import printable
+from dyadline.report.writers.characters import printable
 
 _PARTS = {
     "[Content_Types].xml": "content_types.xml",

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 from docx.document import Document as WordDocument
-from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml.xmlchemy import BaseOxmlElement
-from docx.shared import Pt
 from docx.text.paragraph import Paragraph
 
-from dyadline.report.document import Column, Row, Spanner, Table
+from dyadline.report.document import Column, Part, Row, Spanner, Table
 from dyadline.report.numbers import words
 from dyadline.report.writers.alignment import padding
+from dyadline.report.writers.characters import printable
 from dyadline.report.writers.docx_widths import GAP, SIZES, Layout, text_width
-from dyadline.report.writers.docx_words import Anchors, element, insert_property, printable, write
+from dyadline.report.writers.docx_words import Anchors, element, insert_property, write
 
 _RULE = {"w:val": "single", "w:sz": "4", "w:space": "0", "w:color": "auto"}
 _TWIPS = 20
-_LEFT, _RIGHT, _CENTRE = WD_ALIGN_PARAGRAPH.LEFT, WD_ALIGN_PARAGRAPH.RIGHT, WD_ALIGN_PARAGRAPH.CENTER
+_TOGETHER = 3
+"""Rows that stay together at the beginning and the end of a table that is split."""
 
 
 def write_table(word: WordDocument, table: Table, layout: Layout, anchors: Anchors) -> None:
@@ -36,13 +38,18 @@ def write_table(word: WordDocument, table: Table, layout: Layout, anchors: Ancho
     """
     made = _Writer(word, table, layout, padding(table)).table()
     word._body._body.insert_element_before(made, "w:sectPr")
-    if not table.note:
-        word.add_paragraph(style="Table End")
+    write_note(word, table.note, anchors)
+
+
+def write_note(word: WordDocument, parts: Sequence[Part], anchors: Anchors) -> None:
+    """Add the note under a table or figure, or the space that stands there without one."""
+    if not parts:
+        word.add_paragraph(style="No Note")
         return
-    note = word.add_paragraph(style="Table Note")
+    note = word.add_paragraph(style="Note")
     write(note, "Note.", "Symbol")
     write(note, " ")
-    anchors.write(note, table.note)
+    anchors.write(note, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class _Writer:
 
     def _spanner(self, spanner: Spanner) -> Paragraph:
         """Its rule is the paragraph's, which ends at the cell's margins and so does not touch the next one."""
-        paragraph = self._paragraph(keep=True, align=_CENTRE)
+        paragraph = self._paragraph(keep=True, align="center")
         write(paragraph, spanner.label)
         if spanner.words:
             paragraph.add_run().add_break()
@@ -111,43 +118,42 @@ class _Writer:
         return paragraph
 
     def _heading(self, column: Column) -> Paragraph:
-        paragraph = self._paragraph(keep=True, align=_CENTRE if column.align == "number" else _LEFT)
+        paragraph = self._paragraph(keep=True, align="center" if column.align == "number" else "left")
         write(paragraph, column.label, "Symbol" if column.symbol else None)
         return paragraph
 
     def _body(self) -> Iterator[BaseOxmlElement]:
-        left = sum(len(group.rows) + bool(group.label) for group in self.given.groups)
+        total = left = sum(len(group.rows) + bool(group.label) for group in self.given.groups)
         missing = iter(self.missing)
         room = self._room()
         for group in self.given.groups:
             if group.label:
                 left -= 1
-                heading = self._paragraph(keep=True)
-                heading.paragraph_format.space_before = Pt(4)
+                heading = self._paragraph(keep=True, before=4.0)
                 write(heading, group.label, "Symbol")
                 row = _row()
                 row.append(self._cell(0, len(self._widths), heading))
                 yield row
             for given in group.rows:
                 left -= 1
-                keep = (self.layout.whole and left > 0) or (left == 0 and bool(self.given.note))
+                near_end = left < _TOGETHER or total - left < _TOGETHER
+                keep = (left > 0 and (self.layout.whole or near_end)) or (left == 0 and bool(self.given.note))
                 insets = [space + text_width(m, self.layout.size) for space, m in zip(room, next(missing), strict=True)]
                 yield self._line(given, insets, indented=bool(group.label), keep=keep)
 
     def _line(self, given: Row, insets: list[float], *, indented: bool, keep: bool) -> BaseOxmlElement:
         row, em = _row(), self.layout.size
-        label = self._paragraph(keep=keep)
-        label.paragraph_format.left_indent = Pt(em * (1.8 if indented else 0.8))
-        label.paragraph_format.first_line_indent = Pt(-0.8 * em)
+        label = self._paragraph(keep=keep, indents={"w:left": em * (1.8 if indented else 0.8), "w:hanging": 0.8 * em})
         write(label, given.label)
         row.append(self._cell(0, 1, label))
         for c, cell in enumerate(given.cells):
             number = self.given.columns[c].align == "number"
-            paragraph = self._paragraph(keep=keep, align=_RIGHT if number else _LEFT)
-            if number and cell is not None:
-                paragraph.paragraph_format.right_indent = Pt(round(insets[c], 1))
+            indents = {"w:right": round(insets[c], 1)} if number and cell is not None else {}
+            paragraph = self._paragraph(keep=keep, indents=indents, align="right" if number else "left")
             if cell is not None:
-                write(paragraph, words(cell)).bold = True if cell.strong else None
+                run = write(paragraph, words(cell))
+                if cell.strong:
+                    run.bold = True
             row.append(self._cell(c + 1, 1, paragraph))
         return row
 
@@ -163,16 +169,30 @@ class _Writer:
                     widest[c] = max(widest[c], text_width(words(cell) + missing[c], self.layout.size))
         return [max(0.0, (w - GAP - n) / 2.0) for w, n in zip(self.layout.widths[1:], widest, strict=True)]
 
-    def _paragraph(self, *, keep: bool = False, align: WD_ALIGN_PARAGRAPH = _LEFT) -> Paragraph:
+    def _paragraph(
+        self,
+        *,
+        keep: bool = False,
+        before: float = 0.0,
+        indents: Mapping[str, float] = MappingProxyType({}),
+        align: Literal["left", "center", "right"] = "left",
+    ) -> Paragraph:
+        """An empty paragraph; lengths are points, and properties stand in the order of the schema."""
         size = self.layout.size
-        made = element("w:p")
-        made.style = "TableText" if size == SIZES[0] else f"TableText{2.0 * size:g}"
-        paragraph = Paragraph(made, self.word._body)
+        properties = element("w:pPr")
+        style = "TableText" if size == SIZES[0] else f"TableText{2.0 * size:g}"
+        properties.append(element("w:pStyle", {"w:val": style}))
         if keep:
-            paragraph.paragraph_format.keep_with_next = True
-        if align != _LEFT:
-            paragraph.alignment = align
-        return paragraph
+            properties.append(element("w:keepNext"))
+        if before:
+            properties.append(element("w:spacing", {"w:before": _twips(before)}))
+        if indents:
+            properties.append(element("w:ind", {side: _twips(room) for side, room in indents.items()}))
+        if align != "left":
+            properties.append(element("w:jc", {"w:val": align}))
+        made = element("w:p")
+        made.append(properties)
+        return Paragraph(made, self.word._body)
 
     def _cell(
         self, first: int, span: int, paragraph: Paragraph, *, head: bool = False, rule: bool = False
@@ -192,6 +212,10 @@ class _Writer:
         cell.append(properties)
         cell.append(paragraph._p)
         return cell
+
+
+def _twips(points: float) -> str:
+    return str(round(points * _TWIPS))
 
 
 def _row(*, head: bool = False) -> BaseOxmlElement:

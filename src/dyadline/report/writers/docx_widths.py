@@ -59,9 +59,14 @@ GAP = 6.0
 SIZES: Final = (10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0)
 """Sizes of type for tables, in points; each has its style."""
 
-_READABLE, _SMALLEST_WHOLE = 8.0, 7.5
-_HEIGHT, _HEIGHT_SIDEWAYS = 690.0, 450.0
-"""Of the text in points, less the heading of a section where pages are sideways."""
+_READABLE = 8.0
+_SMALLEST_WHOLE, _SMALLEST_WHOLE_SIDEWAYS = 9.0, 7.5
+"""Sizes down to which type gets smaller so that a table is not split."""
+_HEIGHT, _HEIGHT_SIDEWAYS = 430.0, 450.0
+"""Points that a table may take and not be split: more would leave too much of the page before it empty.
+
+A page that is turned for a table holds nothing else but the heading of its section.
+"""
 
 _WIDEST_GAP = 24.0
 _WORD, _LINE = 9.0, 12.0
@@ -87,7 +92,7 @@ class Layout:
     widths
         Of row labels and columns, in points, with the gaps.
     whole
-        Whether it fits on one page with its caption and note.
+        Whether it stays on one page with its caption and note.
     """
 
     landscape: bool
@@ -99,7 +104,7 @@ class Layout:
 def layout(table: Table) -> Layout:
     """The largest type at which a table fits its page; only if none does are words broken.
 
-    A table whose rows nearly fit one page is set in smaller type, down to the readable, rather than split.
+    A table that is a little too high for that is set in smaller type, down to the readable, rather than split.
     """
     upright = None if table.wide else _fitted(table, landscape=False)
     sideways = upright or _fitted(table, landscape=True)
@@ -112,7 +117,9 @@ def layout(table: Table) -> Layout:
 
 def _fitted(table: Table, *, landscape: bool) -> Layout | None:
     """As large as the page allows without breaking a number or a short word."""
-    room, height = (LANDSCAPE, _HEIGHT_SIDEWAYS) if landscape else (PORTRAIT, _HEIGHT)
+    room, height, smallest = PORTRAIT, _HEIGHT, _SMALLEST_WHOLE
+    if landscape:
+        room, height, smallest = LANDSCAPE, _HEIGHT_SIDEWAYS, _SMALLEST_WHOLE_SIDEWAYS
     largest = None
     for size in SIZES:
         if size < _READABLE and not landscape:
@@ -123,10 +130,10 @@ def _fitted(table: Table, *, landscape: bool) -> Layout | None:
         widths = _shared(least, natural, room)
         whole = _height(table, widths, size, room) <= height
         found = Layout(landscape=landscape, size=size, widths=widths, whole=whole)
-        if whole and (largest is None or size >= _SMALLEST_WHOLE):
+        if whole and (largest is None or size >= smallest):
             return found
         largest = largest or found
-        if size <= _SMALLEST_WHOLE:
+        if size <= smallest:
             break
     return largest
 

@@ -15,24 +15,15 @@ from docx.text.run import Run
 
 from dyadline.report.document import Cell, Document, Part, Reference, Symbol
 from dyadline.report.numbers import words
+from dyadline.report.writers.characters import from_right, printable
 
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LONGEST_BOOKMARK = 40
 _AFTER_BORDERS_AND_DIRECTION = ("w:spacing", "w:ind", "w:jc", "w:outlineLvl", "w:rPr", "w:sectPr")
-_RIGHT_TO_LEFT = ("R", "AL")
-
-
-def printable(text: str) -> str:
-    """Text without what XML forbids and what would turn the direction of the numbers that follow."""
-    return _TURNING.sub("", _FORBIDDEN.sub("", text))
 
 
 def right_to_left(text: str) -> bool:
     """Whether most of its letters are of a script that is written from the right."""
-    directions = [unicodedata.bidirectional(letter) for letter in text]
-    from_right = sum(direction in _RIGHT_TO_LEFT for direction in directions)
-    return from_right > directions.count("L")
+    return sum(map(from_right, text)) > sum(unicodedata.bidirectional(letter) == "L" for letter in text)
 
 
 def element(tag: str, attributes: Mapping[str, str] | None = None) -> BaseOxmlElement:
@@ -51,11 +42,13 @@ def insert_property(paragraph: Paragraph, made: BaseOxmlElement) -> None:
 def write(paragraph: Paragraph, text: str, style: str | None = None) -> Run:
     """Add text in a style of characters (its id); text from the right says so, and turns the paragraph it begins."""
     text = printable(text)
-    if not paragraph.runs and right_to_left(text):
+    turned = right_to_left(text)
+    if turned and not paragraph.runs:
         insert_property(paragraph, element("w:bidi"))
     run = paragraph.add_run(text)
-    run._r.style = style
-    if right_to_left(text):
+    if style is not None:
+        run._r.style = style
+    if turned:
         run.font.rtl = True
     return run
 

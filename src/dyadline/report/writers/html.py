@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from html import escape
-from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -13,12 +11,12 @@ from markupsafe import Markup
 
 from dyadline.report import document
 from dyadline.report.document import Cell, Document, Part, Reference, Symbol, Table
+from dyadline.report.labels import places
 from dyadline.report.numbers import words
 from dyadline.report.writers import live
+from dyadline.report.writers.alignment import padding
 from dyadline.report.writers.mathml import mathml
 from dyadline.report.writers.plotted import data_tables
-
-_SHOWN_ROWS = 10
 
 
 def write_html(report: Document) -> str:
@@ -64,10 +62,10 @@ def _environment() -> Environment:
         svg=live.svg,
         plot=live.plot,
         data=data_tables,
-        padding=_padding,
+        padding=padding,
         kind=_kind,
         number=_number,
-        places=_places,
+        places=places,
         ends=_ends,
         sideways=_sideways,
     )
@@ -95,32 +93,6 @@ def _parts(context: Context, parts: tuple[Part, ...]) -> Markup:
     return Markup("".join(said))
 
 
-def _padding(table: Table) -> list[list[str]]:
-    """What is missing behind each number for the decimals of its column to stand under each other."""
-    written = [["" if cell is None else words(cell) for cell in row.cells] for row in table.rows()]
-    aligned = [group.aligned for group in table.groups for _ in group.rows]
-    longest = [
-        max((_fraction(row[c]) for row, counts in zip(written, aligned, strict=True) if counts), key=len, default="")
-        for c in range(len(table.columns))
-    ]
-    return [
-        [longest[c][len(_fraction(text)) :] if counts and _is_plain(text) else "" for c, text in enumerate(row)]
-        for row, counts in zip(written, aligned, strict=True)
-    ]
-
-
-def _is_plain(text: str) -> bool:
-    return bool(re.fullmatch(r"[−<> ]*[\d,]*\.?\d*", text)) and any(c.isdigit() for c in text)
-
-
-def _fraction(text: str) -> str:
-    """``.`` and as many zeros as there are decimals."""
-    if not _is_plain(text):
-        return ""
-    _, point, decimals = text.partition(".")
-    return point + "0" * len(decimals)
-
-
 def _number(table: Table) -> bool:
     return any(column.align == "number" for column in table.columns)
 
@@ -138,16 +110,6 @@ def _ends(table: Table) -> set[int]:
         total += spanner.columns
         ends.add(total)
     return ends
-
-
-def _places(finding: Any) -> str:
-    """Where a finding was made: column and row numbers, never a dyad's name or value."""
-    said = [f"column {finding.column}"] if finding.column else []
-    if finding.rows:
-        shown = ", ".join(str(row) for row in finding.rows[:_SHOWN_ROWS])
-        more = len(finding.rows) - _SHOWN_ROWS
-        said.append(f"row{'s' if len(finding.rows) > 1 else ''} {shown}" + (f" and {more} more" if more > 0 else ""))
-    return "; ".join(said)
 
 
 def _mathml(equation: document.Equation) -> Markup:

@@ -24,11 +24,15 @@ from dyadline.report.document import (
 )
 from dyadline.report.labels import places
 from dyadline.report.numbers import words
+from dyadline.report.writers import pictures
+from dyadline.report.writers.captions import title_and_note
 from dyadline.report.writers.equation_text import with_words
 from dyadline.report.writers.latex_table import latex_table
 from dyadline.report.writers.latex_text import latex, latex_code, latex_heading, latex_path, latex_running
+from dyadline.report.writers.latex_widths import width
 
-_LONG_NAME = 40
+_LONG_NAME = 20.0
+"""Width in em from which on a name in an equation is broken."""
 
 
 def write_latex(document: Document, *, figures: Mapping[str, str]) -> str:
@@ -103,7 +107,7 @@ class _Writer:
 
     def paragraph(self, paragraph: Paragraph) -> str:
         heading = rf"\textbf{{{latex(paragraph.heading)}}} " if paragraph.heading else ""
-        return heading + self.parts(paragraph.parts)
+        return (r"\hangindent=2em " if paragraph.hanging else "") + heading + self.parts(paragraph.parts)
 
     def parts(self, parts: tuple[Part, ...]) -> str:
         return "".join(self._part(part) for part in parts)
@@ -120,14 +124,15 @@ class _Writer:
         return latex_running(part)
 
     def figure(self, figure: Figure) -> str:
-        return "\n".join(
-            [
-                r"\begin{figure}[H]",
-                rf"\caption{{{latex(figure.caption)}}}\label{{{_anchor('figure', figure.key)}}}",
-                rf"\dyfigure{{{latex(figure.alt)}}}{{{latex_path(self._figures[figure.key])}}}",
-                r"\end{figure}",
-            ]
-        )
+        title, note = title_and_note(figure.caption)
+        lines = [
+            r"\begin{figure}[H]",
+            rf"\caption{{{latex(title)}}}\label{{{_anchor('figure', figure.key)}}}",
+            rf"\dyfigure{{{latex(figure.alt)}}}{{{pictures.TALLEST:g}pt}}{{{latex_path(self._figures[figure.key])}}}",
+            rf"\dynote{{{latex(note)}}}" if note else "",
+            r"\end{figure}",
+        ]
+        return "\n".join(line for line in lines if line)
 
 
 def _heading(heading: Heading) -> str:
@@ -147,7 +152,7 @@ def _formula(formula: str) -> str:
 
 def _name(text: str) -> str:
     said = latex(text)
-    return rf"\text{{\dylong{{{said}}}}}" if len(text) > _LONG_NAME else rf"\text{{{said}}}"
+    return rf"\text{{\dylong{{{said}}}}}" if width(text) > _LONG_NAME else rf"\text{{{said}}}"
 
 
 def _finding(finding: Finding) -> str:

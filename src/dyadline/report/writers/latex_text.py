@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 
-from dyadline.report.writers.characters import clusters, code_point, spaced, unseen
+from dyadline.report.writers.characters import clusters, code_point, from_right, spaced, unseen
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -121,7 +121,7 @@ def pieces(word: str, *, longest: int = LONG_WORD) -> list[str]:
     cut, held = [], ""
     for cluster in clusters(word):
         full = len(held) >= min(CHUNK, longest) or not held[-1:].isalnum()
-        if held and full and not (_is_right(held[-1]) and _is_right(cluster)):
+        if held and full and not (from_right(held[-1]) and from_right(cluster[0])):
             cut.append(held)
             held = ""
         held += cluster
@@ -136,17 +136,13 @@ def is_foreign(cluster: str) -> bool:
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
     """Text in stretches, and whether they are written from right to left: what joins their words goes with them."""
     parts = list(clusters(text))
-    shape = "".join("r" if _is_right(part) else "j" if part in _JOIN_RIGHT else "-" for part in parts)
+    shape = "".join("r" if from_right(part[0]) else "j" if part in _JOIN_RIGHT else "-" for part in parts)
     at = 0
     for match in re.finditer("r(?:[rj]*r)?", shape):
         yield "".join(parts[at : match.start()]), False
         yield "".join(parts[match.start() : match.end()]), True
         at = match.end()
     yield "".join(parts[at:]), False
-
-
-def _is_right(cluster: str) -> bool:
-    return unicodedata.bidirectional(cluster[0]) in ("R", "AL")
 
 
 def _from_right(run: str) -> str:

@@ -14,6 +14,7 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 from markupsafe import Markup
 
@@ -24,17 +25,17 @@ from dyadline.report.writers.plotted import datasets, fields
 _NAMED = re.compile(r"\b(id=\"|href=\"#|url\(#)")
 _TAG = re.compile(r"<[^>]+>")
 _PLACES = re.compile(r' (?:d|transform|points)="[^"]*"')
-_LONG = re.compile(r"(\.\d\d)\d+")
+_LONG = re.compile(r"(\.\d)\d+")
 _ZEROS = re.compile(r"(\.\d*?)0+(?!\d)")
 _UNSEEN = re.compile(r'<path[^>]* (?:display="none"|d="M0,0h0v[\d.]+h0Z")[^>]*/>')
-_SPARE = re.compile(r' (?:class|aria-hidden|pointer-events|font-family)="[^"]*"| (?:opacity|stroke-width)="1"')
+_SPARE = re.compile(r' (?:class|role|aria-[a-z]+|pointer-events|font-family)="[^"]*"| (?:opacity|stroke-width)="1"')
 _HARMLESS = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\u2028": r"\u2028", "\u2029": r"\u2029"})
 
 
 def svg(figure: Figure) -> Markup:
     """A figure as inline SVG: names of its parts unique on the page, nothing in it that is not seen.
 
-    Places are to a hundredth of a pixel; what the drawing program writes for itself is left out, a third of the whole.
+    Places are to a tenth of a pixel; what the drawing program writes for itself is left out, a third of the whole.
     It is described by what it stands in, so that a live drawing can take its place.
     """
 
@@ -55,8 +56,20 @@ def plot(figure: Figure) -> Markup:
     from vl_convert import vegalite_to_vega
 
     told = [[f.name, f.label, f.kind, f.decimals] for f in fields(figure.spec)]
-    made = {"spec": vegalite_to_vega(dict(figure.spec)), "fields": told}
+    spec = vegalite_to_vega(dict(figure.spec))
+    drawn = {**spec, "data": [{**data, **_columns(data.get("values"))} for data in spec.get("data", ())]}
+    made = {"spec": drawn, "fields": told}
     return Markup(json.dumps(made, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_HARMLESS))
+
+
+def _columns(rows: Any) -> dict[str, dict[str, list[Any]]]:
+    """Rows of the same fields as columns: the page names each field once. Other data stay as they are."""
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        return {}
+    names = list(rows[0])
+    if not names or any(list(row) != names for row in rows):
+        return {}
+    return {"values": {name: [row[name] for row in rows] for name in names}}
 
 
 def pseudonyms(document: Document) -> list[str]:

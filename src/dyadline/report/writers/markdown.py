@@ -24,6 +24,7 @@ from dyadline.report.document import (
 )
 from dyadline.report.labels import places
 from dyadline.report.numbers import words
+from dyadline.report.writers.captions import title_and_note
 from dyadline.report.writers.characters import seen, spaced
 from dyadline.report.writers.equation_text import with_words
 from dyadline.report.writers.markdown_text import (
@@ -87,8 +88,10 @@ def _block(block: Block, labels: Mapping[str, str], figures: Mapping[str, str]) 
     if isinstance(block, Table):
         return _table(block, labels)
     if isinstance(block, Figure):
+        title, note = title_and_note(block.caption)
         picture = f"![{markdown(block.alt)}]({quote(figures[block.key], safe='/')})"
-        return f"{_caption(labels[f'figure-{block.key}'], block.caption)}\n\n{picture}"
+        made = [_caption(labels[f"figure-{block.key}"], title), picture]
+        return "\n\n".join([*made, f"*Note.* {markdown(note)}"] if note else made)
     if isinstance(block, Equation):
         return f"{_marked('*', block.words)}\n\n$$\n{_formula(block.latex)}\n$$".strip()
     if isinstance(block, Heading):

@@ -21,7 +21,7 @@ _ACCENTS = {"^": "\u0302", "~": "\u0303", "¯": "\u0305"}
 _SUMS = "∑∏∫"
 _SCRIPTS = ("msub", "msup", "msubsup", "munder", "mover", "munderover")
 _SPACES = ((0.9, "\u2003"), (0.4, "\u2002"), (0.25, "\u2005"), (0.05, "\u2009"))
-_LONGEST_TEXT = 60
+_LONGEST_TEXT = 32
 """Letters on a line of text in an equation: a longer name is stacked, because equations wrap at operators alone."""
 
 

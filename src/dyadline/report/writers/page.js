@@ -67,7 +67,7 @@
 
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = all("details.source:not([open])");
+    opened = all("details.source:not(.file, [open])"); // what lies in a file of its own is only named
     opened.forEach((d) => (d.open = true));
   });
   addEventListener("afterprint", () => opened.forEach((d) => (d.open = false)));
@@ -174,8 +174,15 @@
     return found;
   }
 
+  // Data are written column by column.
+  function rowsOf(columns) {
+    const named = Object.entries(columns);
+    return named[0][1].map((_, row) => Object.fromEntries(named.map(([name, values]) => [name, values[row]])));
+  }
+
   async function enliven(figure) {
     const plot = JSON.parse(figure.querySelector("script").textContent);
+    for (const data of plot.spec.data ?? []) if (data.values && !Array.isArray(data.values)) data.values = rowsOf(data.values);
     const stage = make("div");
     const view = new vega.View(vega.parse(plot.spec, null, { ast: true }), {
       expr: vega.expressionInterpreter, renderer: "svg", container: stage, hover: false, loader, logLevel: vega.Error,

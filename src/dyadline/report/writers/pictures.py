@@ -17,8 +17,15 @@ from dyadline.report.document import Figure
 DPI = 300
 """Of bitmaps, as journals ask."""
 
+TALLEST = 340.0
+"""Points that a figure may be high on paper."""
+
+POINT = 0.75
+"""Points in a pixel, the unit of a drawing."""
+
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
+_SIZE = re.compile(r'<svg [^>]*?\bwidth="([\d.]+)" height="([\d.]+)"')
 _PATH = re.compile(r"<path [^>]*>")
 _SUSPECT = re.compile(r"\\u00[01]|\\u007f|\\u202[89]|\\ud[89a-f]|\\uff+[ef]|\\[nrtbf]")
 _NO_LETTER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
@@ -29,13 +36,31 @@ def svg(figure: Figure) -> str:
     return _drawn(json.dumps(figure.spec))
 
 
-def png(figure: Figure) -> bytes:
-    """As a bitmap of 300 dots per inch on white."""
-    from vl_convert import svg_to_png
+def png(figure: Figure, *, scale: float = 1.0) -> bytes:
+    """As a bitmap on white, of 300 dots per inch where it is printed at that scale."""
+    return _bitmap(svg(figure), DPI * scale)
 
-    start, end, rest = svg(figure).partition(">")
-    white = '<rect width="100%" height="100%" fill="white"/>'
-    return bytes(svg_to_png(f"{start}{end}{white}{rest}", ppi=DPI, scale=1))
+
+def printed(figure: Figure, *, width: float) -> tuple[float, float, float]:
+    """Size of a figure on paper: never larger than it is drawn, never too tall for a table or text beside it.
+
+    Parameters
+    ----------
+    figure
+        Any figure.
+    width
+        Of the text, in points.
+
+    Returns
+    -------
+    Width and height in points, and the scale that makes the figure so large.
+    """
+    found = _SIZE.search(svg(figure))
+    if found is None:
+        raise ValueError(f"the drawing of {figure.key!r} has no size")
+    wide, high = (POINT * float(length) for length in found.groups())
+    scale = min(1.0, width / wide, TALLEST / high)
+    return wide * scale, high * scale, scale
 
 
 def pdf(figure: Figure) -> bytes:
@@ -43,6 +68,15 @@ def pdf(figure: Figure) -> bytes:
     from vl_convert import svg_to_pdf
 
     return bytes(svg_to_pdf(svg(figure)))
+
+
+@lru_cache(maxsize=64)
+def _bitmap(drawn: str, dots: float) -> bytes:
+    from vl_convert import svg_to_png
+
+    start, end, rest = drawn.partition(">")
+    white = '<rect width="100%" height="100%" fill="white"/>'
+    return bytes(svg_to_png(f"{start}{end}{white}{rest}", ppi=dots, scale=1))
 
 
 @lru_cache(maxsize=64)

@@ -47,7 +47,8 @@ class Field:
 def fields(spec: Mapping[str, Any]) -> tuple[Field, ...]:
     """What readers are told of the data: the tooltips' fields, or, if there are no tooltips, those of the axes.
 
-    A tooltip's format becomes the report's own way of writing: ``.2f`` a number of two decimals, ``d`` a count.
+    A tooltip's format becomes the report's own way of writing: ``.2f`` a number of two decimals, ``d`` a count,
+    ``~f`` as many decimals as there are.
     """
     rows = [row for _, rows in datasets(spec) for row in rows]
     told = [about for part in _parts(spec, "") for about in _hints(part[1])]
@@ -156,9 +157,9 @@ def _field(name: str, label: str, rows: Rows, form: str) -> Field:
         return Field(name=name, label=label, decimals=int(fixed[1]))
     if form.endswith("d"):
         return Field(name=name, label=label, kind="count")
-    if all(float(v).is_integer() for v in values):
+    if form == "~f" or all(float(v).is_integer() for v in values):
         return Field(name=name, label=label, kind="occasion")
-    return Field(name=name, label=label, decimals=decimals_of_spread(_spread(values)))
+    return Field(name=name, label=label, decimals=decimals_of_spread(_spread(values) or abs(values[0])))
 
 
 def _spread(values: Sequence[float]) -> float:

@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate
 from typing import Any, Literal
 
-from dyadline.data.findings import row_numbers
 from dyadline.errors import Finding
 from dyadline.report.document import (
     Block,
@@ -40,20 +38,24 @@ from dyadline.report.document import (
     Symbol,
     Table,
 )
+from dyadline.report.labels import places
 from dyadline.report.numbers import words
 from dyadline.report.writers import pictures
 from dyadline.report.writers.alignment import padding
+from dyadline.report.writers.captions import title_and_note
+from dyadline.report.writers.characters import from_right, printable
 from dyadline.report.writers.typst_math import math_tree
 
 _RUNNING = 45
 """Letters of the title, and of the banner, in the head of a page."""
 
+_UPRIGHT = 464.8
+"""Width of the text in points."""
+
 _LONG_CELL = 600
 """Letters from which on a row may go on on the next page."""
 
 _LONG_WORD = re.compile(r"[^\s\u200b]{25,}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_OVERRIDE = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
 _FONT = "Libertinus Serif"
 """Of labels in figures: the body's, because Typst has no sans serif inside."""
@@ -129,7 +131,7 @@ def _block(block: Block, labels: dict[str, str]) -> dict[str, Any]:
         case Figure():
             return {"kind": "figure", **_figure(block, labels)}
         case Equation():
-            plain = Equation(latex=_plain(block.latex), words=_plain(block.words))
+            plain = Equation(latex=printable(block.latex), words=printable(block.words))
             return {"kind": "equation", "words": _text(block.words), "tree": math_tree(plain)}
         case Heading():
             return {"kind": "heading", "title": _text(block.title)}
@@ -139,15 +141,10 @@ def _block(block: Block, labels: dict[str, str]) -> dict[str, Any]:
             return {"kind": "source", "title": _text(block.title), "text": _text(block.text)}
 
 
-def _plain(text: str) -> str:
-    """Text without what is no letter: controls, and marks that turn the direction of what comes after."""
-    return _OVERRIDE.sub("", _CONTROL.sub("\ufffd", text))
-
-
 def _text(text: str) -> str:
     """Text as it is set: long words may be broken; letters that run to the left turn round nothing but themselves."""
-    text = _LONG_WORD.sub(lambda word: "\u200b".join(re.findall(r".{1,12}", word[0])), _plain(text))
-    if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text):
+    text = _LONG_WORD.sub(lambda word: "\u200b".join(re.findall(r".{1,12}", word[0])), printable(text))
+    if any(map(from_right, text)):
         # An isolate for each line: it ends with the paragraph.
         return "\n".join(f"\u2066{line}\u2069" for line in text.split("\n"))
     return text
@@ -155,12 +152,13 @@ def _text(text: str) -> str:
 
 def _running(text: str) -> str:
     """As much of a text as the head of a page has room for."""
-    text = " ".join(_plain(text).split())
+    text = " ".join(printable(text).split())
     return text if len(text) <= _RUNNING else f"{text[:_RUNNING].rstrip()}…"
 
 
 def _paragraph(paragraph: Paragraph, labels: dict[str, str]) -> dict[str, Any]:
-    return {"heading": _text(paragraph.heading), "parts": _parts(paragraph.parts, labels)}
+    parts = _parts(paragraph.parts, labels)
+    return {"heading": _text(paragraph.heading), "parts": parts, "hanging": paragraph.hanging}
 
 
 def _parts(parts: tuple[Part, ...], labels: dict[str, str]) -> list[str | list[str]]:
@@ -179,25 +177,25 @@ def _parts(parts: tuple[Part, ...], labels: dict[str, str]) -> list[str | list[s
 
 def _figure(figure: Figure, labels: dict[str, str]) -> dict[str, Any]:
     anchor = f"figure-{figure.key}"
+    title, note = title_and_note(figure.caption)
+    wide, high, _ = pictures.printed(figure, width=_UPRIGHT)
     return {
         "anchor": anchor,
         "label": labels[anchor],
-        "title": _text(figure.caption),
-        "alt": _plain(figure.alt),
+        "title": _text(title),
+        "note": _parts((note,) if note else (), labels),
+        "size": [wide, high],
+        "alt": printable(figure.alt),
         "svg": pictures.svg(figure).replace(pictures.FONT, _FONT),
     }
 
 
 def _finding(finding: Finding) -> dict[str, str]:
-    """What was found, and where: column and rows, never a dyad's name."""
-    places = [f"column {_text(finding.column)}"] if finding.column else []
-    if finding.rows:
-        places.append(f"row{'s' if len(finding.rows) > 1 else ''} {row_numbers(finding.rows)}")
     return {
         "level": finding.level,
         "words": _text(finding.words),
         "way": _text(finding.way_out),
-        "places": "; ".join(places),
+        "places": _text(places(finding)),
         "code": _text(finding.code),
     }
 
