@@ -41,8 +41,8 @@ def test_demo_writes_a_folder_and_prints_the_main_table(tmp_path):
     assert "Convergence × Time" in done.stdout
     assert "synthetic" in done.stdout
     folder = tmp_path / "dyadline-demo"
-    made = {"report.html", "report-tables", "tables", "syntax"}
-    assert {p.name for p in folder.iterdir()} == {"study1.csv", "study1.toml", *made}
+    written = {"study1.csv", "study1.toml", "report.html", "report-tables", "syntax", "tables"}
+    assert {p.name for p in folder.iterdir()} == written
     written = pl.read_csv(folder / "tables" / "fixed_effects.csv")
     assert written.height == 24
     again = call("demo", cwd=tmp_path)
@@ -272,7 +272,11 @@ def test_wrong_data_get_one_sentence_and_status_3(study, what, words):
         (("fitt", "x"), 2, "fit"),
         (("run",), 2, "PLAN"),
         (("simulate", "study1", "--out", "nowhere/s.csv"), 2, "'s.csv' cannot be written"),
-        (("run", "study1.toml", "--out", "study1.csv/results"), 2, "cannot be made"),
+        (("run", "study1.toml", "--out", "study1.csv/results"), 2, "'study1.csv' is a file, not a folder"),
+        (("run", "study1.toml", "--format", "doc"), 2, "Did you mean 'docx'?"),
+        (("run", "study1.toml", "--format", ""), 2, "Name one or more of html,docx,pdf,tex,md, or all"),
+        (("describe", "study1.toml", "--format", "word"), 2, "Name one or more of html,docx,pdf,tex,md, or all"),
+        (("run", "."), 2, "'.' cannot be read as a plan"),
         (("run", "study1.toml", "--out", "study1.csv"), 2, "is a file, not a folder"),
     ],
 )
@@ -281,6 +285,18 @@ def test_wrong_calls_get_status_and_words(study, words, status, said):
     assert done.returncode == status, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (study / "study1-results").exists()
+
+
+def test_what_another_run_left_and_the_key_to_pseudonyms_are_named(study):
+    first = call("run", "study1.toml", "--format", "md,html", "--individual", cwd=study)
+    assert first.returncode == 0, first.stderr
+    assert "study1-results/report.html, study1-results/report.md" in first.stdout
+    assert "key to the pseudonyms is study1-results/tables/pseudonyms.csv" in first.stderr
+    again = call("run", "study1.toml", "--format", "html,html", "--force", cwd=study)
+    assert again.returncode == 0, again.stderr
+    left = "report-figures, report.md and tables/pseudonyms.csv"
+    assert again.stderr == f"Left from another run, not of this one: {left}.\n"
 
 
 def test_the_encoding_of_an_old_file_is_recognised_and_said(study):

@@ -100,8 +100,12 @@ def test_the_report_is_one_whole_file(tmp_path, result):
 
 
 def test_reports_of_other_kinds_and_places_are_refused(tmp_path, result):
-    with pytest.raises(dl.PlanError, match=r"written as \.html, \.docx, \.pdf, \.tex, \.md"):
-        dl.write_report(result, tmp_path / "report.rtf")
+    for name in ("report.doc", "report", "report.xyz"):
+        with pytest.raises(dl.PlanError, match=r"written as \.html, \.docx, \.pdf, \.tex, \.md, \.htm, not as"):
+            dl.write_report(result, tmp_path / name)
+    with pytest.raises(dl.PlanError, match="name of a file is needed, not NoneType"):
+        dl.write_report(result, None)
+    assert not list(tmp_path.iterdir())
     with pytest.raises(dl.PlanError, match="does not exist"):
         dl.write_report(result, tmp_path / "no" / "report.html")
 
@@ -154,5 +158,5 @@ def test_kenward_roger_from_plan_to_report(tmp_path):
     table = dl.coefficients(result.fits[0], df="kenward-roger")
     assert result.tables["fixed_effects"]["df"].to_list() == table["df"].to_list()
     page = dl.write_report(result, tmp_path / "report.html").read_text(encoding="utf-8")
-    said = page[: page.index('<section id="section-syntax"')]  # the ratings' own growth models stay as they are
-    assert "Kenward and Roger" in said and "Satterthwaite" not in said
+    words = page[: page.index('id="section-syntax"')]  # its growth models of the ratings have Satterthwaite's
+    assert "Kenward and Roger" in words and "Satterthwaite" not in words

@@ -129,8 +129,12 @@ class DataErrors(DataError):  # noqa: N818 - it is several
 
 def sentence(finding: Finding) -> str:
     """Words and way out of a finding, each with its full stop."""
-    said = (part for part in (finding.words, finding.way_out) if part)
-    return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in said)
+    return " ".join(full_stop(part) for part in (finding.words, finding.way_out) if part)
+
+
+def full_stop(said: str) -> str:
+    """The same words with a full stop, unless they are none or have an end."""
+    return said if not said or said.endswith((".", "?", "!")) else f"{said}."
 
 
 def whole_number(value: object, what: str, least: int) -> int:

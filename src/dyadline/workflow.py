@@ -265,6 +265,8 @@ def write_report(result: AnalysisResult, path: str | Path, *, individual: bool =
 
     if not isinstance(result, AnalysisResult):
         raise PlanError(f"A result is needed, not {type(result).__name__}", way_out="Make it first: run(plan)")
+    if not isinstance(path, str | Path):
+        raise PlanError(f"The name of a file is needed, not {type(path).__name__}")
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise PlanError(
@@ -277,7 +279,7 @@ def write_report(result: AnalysisResult, path: str | Path, *, individual: bool =
 
 def write_reports(
     result: AnalysisResult, folder: Path, formats: Sequence[Format], *, figures: bool = False, individual: bool = False
-) -> None:
+) -> list[Path]:
     """Write ``report.FORMAT`` for each format, tables as CSV, syntax for other programs, and if asked for the figures.
 
     Parameters
@@ -290,6 +292,10 @@ def write_reports(
     formats, figures, individual
         Which files, and as for `write_report`.
 
+    Returns
+    -------
+    What was written.
+
     Raises
     ------
     PlanError
@@ -297,22 +303,21 @@ def write_reports(
     """
     from dyadline.report.compose import compose
     from dyadline.report.figures.pseudonyms import pseudonyms
-    from dyadline.report.formats import render_figures, render_tables
+    from dyadline.report.formats import render, render_figures, render_tables
     from dyadline.report.syntax.scripts import result_scripts
     from dyadline.report.writers.exports import frame_csv
 
-    for name, content in result_scripts(result).items():
-        write_whole(make_folder((folder / name).parent) / Path(name).name, content)
-    if individual:
-        key = pseudonyms(result.dataset.rows)
-        write_whole(make_folder(folder / "tables") / "pseudonyms.csv", frame_csv(key))
     document = compose(result, individual=individual)
+    # All is made before anything is written: a mistake in one of them leaves no half of a folder.
+    files = result_scripts(result)
+    if individual:
+        files["tables/pseudonyms.csv"] = frame_csv(pseudonyms(result.dataset.rows))
     for form in formats:
-        write_document(document, folder / f"report.{form}")
-    for name, content in render_tables(document).items():
-        write_whole(make_folder(folder / "report-tables") / name, content)
-    for name, content in (render_figures(document) if figures else {}).items():
-        write_whole(make_folder(folder / "figures") / name, content)
+        files |= render(document, form)
+    files |= {f"report-tables/{name}": content for name, content in render_tables(document).items()}
+    if figures:
+        files |= {f"figures/{name}": content for name, content in render_figures(document).items()}
+    return [write_whole(make_folder((folder / name).parent) / Path(name).name, files[name]) for name in files]
 
 
 def write_document(document: Document, path: Path) -> Path:

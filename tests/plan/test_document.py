@@ -363,3 +363,21 @@ def test_kenward_roger_needs_reml() -> None:
     assert parse_plan(asked).models.df == "kenward-roger"
     found = mistakes(asked.replace('method = "REML"', 'method = "ML"'))
     assert "needs method" in found["models.df"][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"),
+    [
+        ("[report.decimals]\np = 1\n", "report.decimals.p", "found 1; it must be at least 2"),
+        ("[report.decimals]\ndf = 11\n", "report.decimals.df", "found 11; it must be at most 10"),
+        ("[report.decimals]\nestimates = 2\n", "report.decimals.estimates", "Did you mean 'estimate'?"),
+        ("[report]\ndecimals = 3\n", "report.decimals", "a section with the keys estimate"),
+        ('[report]\nformats = "html"\n', "report.formats", 'found "html"; write ["html"]'),
+        ('[report]\nformats = ["pdf", "doc"]\n', "report.formats", "Did you mean 'docx'?"),
+        ("[sensitivity]\nmost_sessions = 0\n", "sensitivity.most_sessions", "found 0; it must be at least 1"),
+    ],
+)
+def test_mistakes_of_report_and_sensitivity_say_what_is_allowed(text: str, path: str, words: str) -> None:
+    found = mistakes(f"{STUDY}{text}")
+    assert list(found) == [path]
+    assert words in found[path][1]

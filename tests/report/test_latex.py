@@ -21,35 +21,12 @@ from dyadline.report.numbers import words
 from dyadline.report.writers.characters import spaced
 from dyadline.report.writers.latex import write_latex
 from dyadline.report.writers.latex_text import latex, latex_code, latex_path
+from read_back import latex_words, unescaped
 from report_blocks import HOSTILE, cells, hostile, one_of_each
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.tex"
 ENGINES = ("pdflatex", "lualatex", "xelatex")
 NUMBER = re.compile(r"[−-]?\d*[.,]?\d+")
-
-_COMMANDS = {
-    r"\textbackslash{}": "\\",
-    r"\textasciitilde{}": "~",
-    r"\textasciicircum{}": "^",
-    r"\textless{}": "<",
-    r"\textgreater{}": ">",
-    r"\textbar{}": "|",
-    r"\textquotedbl{}": '"',
-    r"\textasciigrave{}": "`",
-    r"\textquotesingle{}": "'",
-    r"\kern0pt": "",
-    r"\allowbreak{}": "",
-    "{[}": "[",
-    "{]}": "]",
-    "~": "\u00a0",
-    **{f"\\{c}": c for c in "{}$&#_%"},
-}
-_ANY = re.compile("|".join(re.escape(command) for command in sorted(_COMMANDS, key=len, reverse=True)))
-
-
-def unescaped(written: str) -> str:
-    """Text as LaTeX prints it, for the characters that keyboards have."""
-    return _ANY.sub(lambda match: _COMMANDS[match[0]], written)
 
 
 def test_what_keyboards_write_is_written_by_hand_so() -> None:
@@ -106,8 +83,7 @@ def test_a_figure_without_picture_is_an_error() -> None:
 def test_every_number_of_a_report_is_in_the_source(result: Any) -> None:
     document = compose(result)
     source = write_latex(document, figures={f.key: "x.pdf" for f in document.figures()})
-    plain = re.sub(r"\\dybold\{([^}]*)\}\{([^}]*)\}", r"\1\2", re.sub(r"\\phantom\{[^}]*\}", "", source))
-    plain = unescaped(plain).replace("\u00a0", " ")
+    plain = latex_words(source)
     said, wanted = Counter(NUMBER.findall(plain)), Counter()
     for cell in cells(document):
         wanted.update(NUMBER.findall(words(cell).replace("\u00a0", " ")))

@@ -144,6 +144,11 @@ def test_every_number_is_one_of_the_tables(twin):
     }
     fixed = result.tables["fixed_effects"].rows(named=True)
     known |= {float((student.ppf(0.975, r["df"]) + student.ppf(0.8, r["df"])) * r["std_error"]) for r in fixed}
+    standardised = result.tables["standardised"].rows(named=True)
+    known |= {r["estimate"] for r in standardised}
+    known |= {
+        abs(float((student.ppf(0.975, r["df"]) + student.ppf(0.8, r["df"])) * r["std_error"])) for r in standardised
+    }
     raw = result.scores["convergence_raw"]
     simulated = result.scoring.simulated
     positive = sum(x > 0 for x in raw)

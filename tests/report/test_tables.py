@@ -1,11 +1,12 @@
 """Tables of the report: rows and their names, what is bold, what is left empty."""
 
+import polars as pl
 import pytest
 
 from dyadline.report.document import Cell, Column, Row, RowGroup, Spanner, Table
 from dyadline.report.numbers import words
 from dyadline.report.tables.models import collinearity_table, criteria_table, model_table, time_shape_table
-from dyadline.report.tables.study import descriptives_table, flow_table, scores_table
+from dyadline.report.tables.study import agreement_table, descriptives_table, flow_table, scores_table
 from dyadline.report.writers.text import fit_tables, main_table, render_text
 
 
@@ -208,3 +209,42 @@ def test_one_fit_in_the_terminal(result):
     ):
         assert expected in text
     assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def by_occasion(**columns) -> pl.DataFrame:
+    return pl.DataFrame({"time": [1.0, 2.0, 3.0], "n": [5, 4, 1], **columns})
+
+
+def said(table) -> list[list[str]]:
+    return [["" if c is None else words(c) for c in row.cells] for row in table.rows()]
+
+
+def test_values_of_fewer_than_five_dyads_are_not_shown_unless_asked_for():
+    few = by_occasion(
+        variable=["outcome"] * 3,
+        mean=[9.0, 7.5, 6.25],
+        sd=[1.5, 2.5, None],
+        min=[7.0, 5.0, 6.25],
+        max=[11.0, 10.0, 6.25],
+    )
+    table = descriptives_table(few, time="Session", names={})
+    assert said(table) == [["5", "9.00", "1.50", "7.00–11.00"], ["4", "—", "—", "—"], ["1", "—", "—", "—"]]
+    assert "fewer than 5 dyads only their number is shown" in table.note[0]
+    asked = descriptives_table(few, time="Session", names={}, individual=True)
+    assert said(asked)[1:] == [["4", "7.50", "2.50", "5.00–10.00"], ["1", "6.25", "—", "6.25–6.25"]]
+    assert not asked.note
+    assert not descriptives_table(few.head(1), time="Session", names={}).note
+
+
+def test_pairs_of_fewer_than_five_dyads_are_not_shown_unless_asked_for():
+    few = by_occasion(
+        mean_difference=[0.5, 0.25, 0.75],
+        sd_difference=[1.0, 2.0, None],
+        mean_absolute_difference=[0.8, 0.9, 0.75],
+        correlation=[0.31, 0.99, None],
+    )
+    table = agreement_table(few, time="Session")
+    assert said(table) == [["5", "0.50", "1.00", "0.80", ".31"], ["4", *["—"] * 4], ["1", *["—"] * 4]]
+    assert "fewer than 5 dyads" in "".join(part for part in table.note if isinstance(part, str))
+    asked = agreement_table(few, time="Session", individual=True)
+    assert said(asked)[1:] == [["4", "0.25", "2.00", "0.90", ".99"], ["1", "0.75", "—", "0.75", "—"]]

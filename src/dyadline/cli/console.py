@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dyadline.errors import DataError, Finding, PlanError
-from dyadline.words import counted
+from dyadline.words import counted, listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -131,8 +132,20 @@ def progress(words: str) -> Iterator[None]:
 
 
 def check_free(folder: Path, *, force: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise PlanError(f"{folder.name!r} is a file, not a folder", way_out="Name another with --out")
+    """Refuse a folder that cannot be written into, before anything is computed for it.
+
+    Raises
+    ------
+    PlanError
+        A file is in its place, it is not the user's, or it is not empty and `force` is not given.
+    """
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir():
+        raise PlanError(f"{above.name!r} is a file, not a folder", way_out="Name another with --out")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PlanError(
+            f"The folder {above.resolve().name!r} cannot be written into", way_out="Name another with --out"
+        )
     if not force and folder.is_dir() and any(folder.iterdir()):
         raise PlanError(
             f"The folder {folder.resolve().name!r} is not empty; nothing was written",
@@ -160,45 +173,75 @@ def formats_asked(formats: str | None, plan: AnalysisPlan) -> tuple[Format, ...]
 
     if formats is None:
         return plan.report.formats
+    known = (*FORMATS, "all")
     names = [name.strip().lower() for name in formats.split(",") if name.strip()]
-    if names == ["all"]:
-        return FORMATS
-    for name in names or [formats]:
-        if name not in FORMATS:
-            near = did_you_mean(name, FORMATS)
+    choose = f"Name one or more of {','.join(FORMATS)}, or all"
+    if not names:
+        raise PlanError("No format of a report is named", where="--format", way_out=choose)
+    for name in names:
+        if name not in known:
+            near = did_you_mean(name, known) or choose
             raise PlanError(f"{name!r} is no format of a report", where="--format", way_out=near)
-    return tuple(form for form in FORMATS if form in names)
+    return FORMATS if "all" in names else tuple(form for form in FORMATS if form in names)
 
 
 def write_results(
     result: AnalysisResult, folder: Path, formats: Sequence[Format], *, figures: bool, individual: bool
-) -> None:
-    """Report in each format, tables, and if asked for each figure as a file."""
+) -> list[Path]:
+    """Report in each format, tables, syntax, and if asked for each figure as a file; returns what was written."""
     from dyadline.workflow import write_reports
 
-    write_tables(result.tables, folder)
     with progress("Writing the report"):
-        write_reports(result, folder, formats, figures=figures, individual=individual)
+        written = write_reports(result, folder, formats, figures=figures, individual=individual)
+    return [*written, *write_tables(result.tables, folder)]
 
 
-def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
+def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> list[Path]:
     """Each table at full precision as ``tables/NAME.csv``, safe to open in a spreadsheet."""
     from dyadline.report.writers.exports import frame_csv
     from dyadline.workflow import make_folder, write_whole
 
     make_folder(folder / "tables")
-    for name, table in tables.items():
-        write_whole(folder / "tables" / f"{name}.csv", frame_csv(table))
+    return [write_whole(folder / "tables" / f"{name}.csv", frame_csv(table)) for name, table in tables.items()]
 
 
-def answer(result: AnalysisResult, folder: Path, formats: Sequence[Format], *, json: bool) -> None:
+def answer(result: AnalysisResult, folder: Path, written: Sequence[Path], *, json: bool) -> None:
+    """The main table, warnings and where everything is, or all tables as JSON."""
     if json:
         tables = {name: table.to_dicts() for name, table in result.tables.items()}
         print_json({"title": result.plan.title, **tables, "findings": [finding_row(f) for f in result.findings]})
-        return
-    from dyadline.report.writers.text import main_table
+    else:
+        from dyadline.report.writers.text import main_table
 
-    console(lambda width: main_table(result, width=width))
-    echo_findings(result.findings, notes=False)
-    reports = ", ".join(str(folder / f"report.{form}") for form in formats)
-    typer.echo(f"\nReport: {reports}\nTables: {folder / 'tables'}")
+        console(lambda width: main_table(result, width=width))
+        echo_findings(result.findings, notes=False)
+        reports = ", ".join(str(path) for path in written if path.parent == folder and path.stem == "report")
+        typer.echo(f"\nReport: {reports}")
+        for name, title in FOLDERS.items():
+            if any(path.parent == folder / name for path in written):
+                typer.echo(f"{title}: {folder / name}")
+    if (key := folder / "tables" / "pseudonyms.csv") in written:
+        typer.echo(f"The key to the pseudonyms is {key}: do not pass it on with the report.", err=True)
+    older = _older(folder, written)
+    if older:
+        typer.echo(f"Left from another run, not of this one: {listed(older[:9], total=len(older))}.", err=True)
+
+
+FOLDERS = {
+    "report-tables": "Tables of the report",
+    "tables": "Tables of the analysis",
+    "figures": "Figures",
+    "syntax": "Syntax for R, SPSS and Stata",
+}
+
+
+def _older(folder: Path, written: Sequence[Path]) -> list[str]:
+    """What lies in a folder of results under names that a run gives, and is not of this one."""
+    folders = {path.parent for path in written}
+    found = [
+        path
+        for pattern in ("report.*", "report-figures/*", *(f"{f}/*" for f in FOLDERS))
+        for path in folder.glob(pattern)
+    ]
+    left = [path if path.parent in folders else path.parent for path in found if path not in set(written)]
+    return sorted({str(path.relative_to(folder)) for path in left})

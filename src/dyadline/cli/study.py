@@ -69,8 +69,8 @@ def demo(
     write_whole(out / f"{study}.toml", plan_text(plan).encode())
     with progress("Reading, scoring and fitting"):
         result = run(read_plan(out / f"{study}.toml"))
-    write_results(result, out, written, figures=figures, individual=individual)
-    answer(result, out, written, json=json)
+    files = write_results(result, out, written, figures=figures, individual=individual)
+    answer(result, out, files, json=json)
 
 
 def new(
@@ -241,6 +241,6 @@ def run(
     with progress("Scoring and fitting"):
         result = analyse(dataset, asked)
     claim_folder(target, force=force)
+    files = write_results(result, target, written, figures=figures, individual=individual)
     write_whole(target / "plan.toml", plan_text(asked).encode())
-    write_results(result, target, written, figures=figures, individual=individual)
-    answer(result, target, written, json=json)
+    answer(result, target, files, json=json)

@@ -52,7 +52,9 @@ def read_plan(path: str | Path) -> AnalysisPlan:
             f"{path.name} is not a text in UTF-8", way_out="Save the plan as UTF-8; a data file is not a plan"
         ) from None
     except OSError as error:
-        raise PlanError(f"{path.name} cannot be read: {error.strerror}", where=f"folder {path.parent}") from None
+        raise PlanError(
+            f"{str(path)!r} cannot be read as a plan: {error.strerror}", where=f"folder {path.parent}"
+        ) from None
     return parse_plan(text, name=path.name).in_folder(path.parent)
 
 

@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.plan.analysis import AnalysisPlan
@@ -79,12 +80,14 @@ def mistakes_of(
             if rest[0] != ItemsSection.__name__:
                 continue  # a score from items was meant: say what is wrong in that
             path, rest = (*path, *rest[1:2]), rest[2:]
+        elif path == ("report", "decimals"):  # a section within a section
+            path, rest = (*path, *rest[:1]), rest[1:]
         if detail["type"] == "other_section":
             path = tuple(detail["ctx"]["path"])  # found by the whole plan, but this key is what is wrong
         if path not in found:
             own = not rest or detail["type"] in ("value_error", "string_too_short")
             kind = detail["type"] if own else "type"
-            message, hint = _words(path, kind, detail["msg"], content)
+            message, hint = _words(path, kind, detail, content)
             found[path] = Mistake(path=".".join(path), line=line_of(path, lines), message=message, hint=hint)
     return tuple(sorted(found.values(), key=lambda m: (m.line or 0, m.path)))
 
@@ -96,8 +99,15 @@ def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     return next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), 1)
 
 
-def _words(path: KeyPath, kind: str, said: str, content: Mapping[str, Any]) -> tuple[str, str]:
-    key = path[-1]
+_LIMITS = {
+    "greater_than": ("greater than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def _words(path: KeyPath, kind: str, detail: ErrorDetails, content: Mapping[str, Any]) -> tuple[str, str]:
+    key, said, context = path[-1], detail["msg"], detail.get("ctx", {})
     fields = _fields(path[:-1])
     if kind == "extra_forbidden":
         what = f"there is no section or key {key!r} here" if len(path) == 1 else f"there is no key {key!r} here"
@@ -111,12 +121,17 @@ def _words(path: KeyPath, kind: str, said: str, content: Mapping[str, Any]) -> t
     annotation = fields[key].annotation
     if (section := section_of(annotation)) and section is not ItemsSection:
         return f"found {written(value)}; this is a section with the keys {', '.join(section.model_fields)}", ""
-    if kind == "greater_than":
-        return f"found {written(value)}; it must be greater than 0", ""
+    if kind in _LIMITS:
+        words, limit = _LIMITS[kind]
+        return f"found {written(value)}; it must be {words} {context[limit]:g}", ""
     if kind in ("string_too_short", "too_short"):
         return "it is empty", ""
     known = [c for c in choices(annotation) if isinstance(c, str)]
-    hint = did_you_mean(value, known) if isinstance(value, str) else ""
+    if isinstance(value, str) and value in known:  # a list is wanted
+        return f"found {written(value)}; write [{written(value)}]", ""
+    words_given = value if isinstance(value, list) else [value]
+    unknown = [word for word in words_given if isinstance(word, str) and word not in known]
+    hint = did_you_mean(unknown[0], known) if unknown else ""
     return f"found {written(value)}; allowed is {allowed(annotation)}", hint
 
 

@@ -18,7 +18,6 @@ from dyadline.report.document import (
     Cell,
     Document,
     Equation,
-    FindingList,
     Heading,
     Paragraph,
     Part,
@@ -244,8 +243,9 @@ def _ratings(result: AnalysisResult, time: str, names: pl.DataFrame | None) -> I
     titles, how = axis_titles(columns), result.plan.convergence
     of = "ratings" if how.growth == "observed" else "curves"
     kind = f"{how.discrepancy} discrepancy between the patient's and the therapist's {of}"
-    yield from description.value_blocks(result.tables, columns, rows, time=time)
-    yield from description.rater_blocks(result.tables, time=time)
+    individual = names is not None
+    yield from description.value_blocks(result.tables, columns, rows, time=time, individual=individual)
+    yield from description.rater_blocks(result.tables, time=time, individual=individual)
     figures = [
         rating_curves(rows, scoring.curves, titles=titles, pseudonyms=names),
         mean_discrepancy(scoring.discrepancies, titles=titles, kind=kind, pseudonyms=names),
@@ -319,7 +319,7 @@ def _findings(findings: tuple[Finding, ...]) -> Iterator[Block]:
     if not findings:
         yield Paragraph(parts=("Nothing was noticed that asks for attention.",))
         return
-    yield FindingList(findings=tuple(sorted(findings, key=lambda f: description.LEVELS[f.level])))
+    yield description.finding_list(findings)
 
 
 def _collinearity(result: AnalysisResult) -> Iterator[Block]:

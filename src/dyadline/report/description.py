@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from dyadline.data.roles import OCCASION
+from dyadline.errors import Finding, full_stop
 from dyadline.report.document import Block, Cell, Document, FindingList, Paragraph, Section, Table
 from dyadline.report.figures.axes import axis_titles
 from dyadline.report.figures.missing import missing_values
@@ -32,6 +34,12 @@ MOST_LINES = 80
 LEVELS = {"error": 0, "warning": 1, "note": 2}
 
 
+def finding_list(findings: Iterable[Finding]) -> FindingList:
+    """Errors first, then warnings, then notes, in whole sentences."""
+    whole = (replace(f, words=full_stop(f.words), way_out=full_stop(f.way_out)) for f in findings)
+    return FindingList(findings=tuple(sorted(whole, key=lambda f: LEVELS[f.level])))
+
+
 def unless_long(table: Table) -> Block:
     """A table by occasion; where each visit has its own day there may be hundreds of lines, which nobody reads."""
     lines = sum(1 for _ in table.rows())
@@ -48,11 +56,14 @@ def level_blocks(tables: Tables) -> Iterator[Block]:
         yield description_tables.coverage_table(tables["coverage"])
 
 
-def value_blocks(tables: Tables, columns: ColumnsSection, rows: pl.DataFrame, *, time: str) -> Iterator[Block]:
+def value_blocks(
+    tables: Tables, columns: ColumnsSection, rows: pl.DataFrame, *, time: str, individual: bool = False
+) -> Iterator[Block]:
     """Both ratings and the outcome by occasion; `rows` are those of the dataset."""
     if "descriptives" in tables:
         names = {role: source(columns, role) for role in OCCASION}
-        yield unless_long(study_tables.descriptives_table(tables["descriptives"], time=time, names=names))
+        described = tables["descriptives"]
+        yield unless_long(study_tables.descriptives_table(described, time=time, names=names, individual=individual))
         figure = two_raters(rows, titles=axis_titles(columns))
         if figure is not None:
             yield figure
@@ -97,10 +108,10 @@ def attrition_blocks(
         yield Paragraph(parts=(f"{doubt} Odds ratios are then imprecise, and often too far from 1.",))
 
 
-def rater_blocks(tables: Tables, *, time: str) -> Iterator[Block]:
+def rater_blocks(tables: Tables, *, time: str, individual: bool = False) -> Iterator[Block]:
     """How far the two raters are apart, and how their ratings go together."""
     if "agreement" in tables and tables["agreement"].height:
-        yield unless_long(study_tables.agreement_table(tables["agreement"], time=time))
+        yield unless_long(study_tables.agreement_table(tables["agreement"], time=time, individual=individual))
     if "limits_of_agreement" not in tables or not tables["limits_of_agreement"]["pairs"].item():
         return
     yield description_tables.limits_table(tables["limits_of_agreement"])
@@ -162,7 +173,7 @@ def compose_description(dataset: Dataset, plan: AnalysisPlan, tables: Tables) ->
     time = heading(plan.columns.time)
     columns, rows = plan.columns, dataset.rows
     findings: tuple[Block, ...] = (
-        (FindingList(findings=tuple(sorted(dataset.findings, key=lambda f: LEVELS[f.level]))),)
+        (finding_list(dataset.findings),)
         if dataset.findings
         else (Paragraph(parts=("Nothing was noticed in the data that asks for attention.",)),)
     )

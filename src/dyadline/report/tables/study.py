@@ -8,6 +8,7 @@ import polars as pl
 
 from dyadline.plan.scores import Operationalisation
 from dyadline.report.document import Cell, Column, Kind, Row, RowGroup, Spanner, Symbol, Table
+from dyadline.report.figures.aggregates import LEAST
 from dyadline.report.labels import name
 from dyadline.report.numbers import decimals_of_spread, occasion
 
@@ -101,7 +102,12 @@ def flow_table(flow: pl.DataFrame, *, time: str) -> Table:
     )
 
 
-def descriptives_table(descriptives: pl.DataFrame, *, time: str, names: Mapping[str, str]) -> Table:
+FEW = f"With fewer than {LEAST} dyads only their number is shown, so that no dyad's values are given away."
+
+
+def descriptives_table(
+    descriptives: pl.DataFrame, *, time: str, names: Mapping[str, str], individual: bool = False
+) -> Table:
     """Both raters and the outcome side by side, by occasion (the paper's supplements S1 and S2).
 
     Parameters
@@ -112,12 +118,14 @@ def descriptives_table(descriptives: pl.DataFrame, *, time: str, names: Mapping[
         What an occasion is called in the data.
     names
         Role -> column name in the data.
+    individual
+        Whether values of fewer than five dyads are shown; otherwise a dash is in their place.
     """
     found = {(r["variable"], r["time"]): r for r in descriptives.iter_rows(named=True)}
     present = [v for v in SERIES if v in set(descriptives["variable"])]
     decimals = {v: decimals_of_spread(*(r["sd"] for r in found.values() if r["variable"] == v)) for v in present}
     below_zero = {r["variable"] for r in found.values() if r["n"] and r["min"] < 0}
-    rows = []
+    rows, few = [], False
     for moment in descriptives["time"].unique().sort():
         cells: list[Cell | None] = []
         for variable in present:
@@ -127,6 +135,10 @@ def descriptives_table(descriptives: pl.DataFrame, *, time: str, names: Mapping[
                 continue
             d = decimals[variable]
             cells.append(Cell(value=r["n"], kind="count"))
+            if r["n"] < LEAST and not individual:
+                cells += [Cell(value=None)] * 3
+                few = True
+                continue
             cells += [Cell(value=r["mean"], decimals=d), Cell(value=r["sd"], decimals=d)]
             kind: Kind = "extent" if variable in below_zero else "range"
             cells.append(Cell(value=(r["min"], r["max"]), kind=kind, decimals=d))
@@ -144,11 +156,13 @@ def descriptives_table(descriptives: pl.DataFrame, *, time: str, names: Mapping[
         columns=columns * len(present),
         spanners=tuple(Spanner(label=name(v), words=names.get(v, ""), columns=4) for v in present),
         groups=(RowGroup(rows=tuple(rows)),),
+        note=(FEW,) if few else (),
     )
 
 
-def agreement_table(agreement: pl.DataFrame, *, time: str) -> Table:
-    """How far the two raters are apart at each occasion, and how their ratings correlate."""
+def agreement_table(agreement: pl.DataFrame, *, time: str, individual: bool = False) -> Table:
+    """How far the two raters are apart at each occasion, and how their ratings correlate; as `descriptives_table`."""
+    few = not individual and bool((agreement["n"] < LEAST).any())
     d = decimals_of_spread(*agreement["sd_difference"])
     keys = ("mean_difference", "sd_difference", "mean_absolute_difference")
     rows = tuple(
@@ -156,11 +170,12 @@ def agreement_table(agreement: pl.DataFrame, *, time: str) -> Table:
             label=occasion(r["time"]),
             cells=(
                 Cell(value=r["n"], kind="count"),
-                *(Cell(value=r[key], decimals=d) for key in keys),
-                Cell(value=r["correlation"], kind="proportion"),
+                *(Cell(value=None if hidden else r[key], decimals=d) for key in keys),
+                Cell(value=None if hidden else r["correlation"], kind="proportion"),
             ),
         )
         for r in agreement.iter_rows(named=True)
+        for hidden in (r["n"] < LEAST and not individual,)
     )
     return Table(
         key="agreement",
@@ -174,7 +189,7 @@ def agreement_table(agreement: pl.DataFrame, *, time: str) -> Table:
             Column(label="r", symbol=True),
         ),
         groups=(RowGroup(rows=rows),),
-        note=("Raw ratings, patient minus therapist; ", Symbol("SD"), " of the difference."),
+        note=("Raw ratings, patient minus therapist; ", Symbol("SD"), f" of the difference.{f' {FEW}' if few else ''}"),
     )
 
 
