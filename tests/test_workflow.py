@@ -155,5 +155,5 @@ def test_kenward_roger_from_plan_to_report(tmp_path):
     table = dl.coefficients(result.fits[0], df="kenward-roger")
     assert result.tables["fixed_effects"]["df"].to_list() == table["df"].to_list()
     page = dl.write_report(result, tmp_path / "report.html").read_text(encoding="utf-8")
-    words = page[: page.index('id="section-syntax"')]  # its growth models of the ratings have Satterthwaite's
+    words = page[: page.index('id="section-ratings"')]  # its growth models have Satterthwaite's
     assert "Kenward and Roger" in words and "Satterthwaite" not in words
