@@ -132,7 +132,7 @@ def test_tables_and_figures_have_the_same_names_everywhere(report, form):
         for block in section.blocks:
             if isinstance(block, Table | Figure):
                 label = labels[f"{'table' if isinstance(block, Table) else 'figure'}-{block.key}"]
-                found = spaced_anyhow(plain(f"{label}{block.caption.split('. ')[0]}")).search(
+                found = spaced_anyhow(plain(f"{label}{block.caption.split('. ')[0].rstrip('.')}")).search(
                     text.replace(f"{label}.", label)
                 )
                 assert found, (label, block.caption)
