@@ -66,7 +66,7 @@ def test_models_from_what_was_fitted(result, said):
     assert (
         "The outcome was analysed with linear mixed models of growth (multilevel models; occasions "
         "in dyads), in which it "
-        "changes linearly with time. Model 1 had time as its only predictor. Model 2 had time, initial symptoms, and "
+        "changed linearly with time. Model 1 had time as its only predictor. Model 2 had time, initial symptoms, and "
         "convergence. Model 3 added the patient's early alliance, the therapist's early alliance, early discrepancy, "
         "alliance development, and the product of alliance development and convergence."
     ) in text
@@ -95,7 +95,7 @@ def test_measures_of_the_registry(twin, said):
         "original has 1 to 5). A "
         "score was computed where at least 10 of the 12 items had been answered; a missing answer "
         "counted as the mean of "
-        "the person's other answers to the scale. Higher scores are better for the patient. Internal consistency: "
+        "the person's other answers to the scale. Higher scores stand for a better alliance. Internal consistency: "
         "Cronbach's α from .95 to .97 and McDonald's ω from .95 to .97 over the occasions."
     ) in text
     assert "answered from 1 to 7; items 4 and 10 were reverse-scored." in text

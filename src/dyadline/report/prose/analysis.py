@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from dyadline.plan.model import ModelSpec, Term
-from dyadline.report.document import Symbol
+from dyadline.report.document import Reference, Symbol
 from dyadline.report.labels import CONVENTIONS, model_words, split_time
 from dyadline.report.prose.phrases import Phrase, listed_words, places, predictor, several
 from dyadline.report.tables import imputation as imputation_tables
@@ -24,7 +24,7 @@ def outcome_models(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]
     nested = "occasions in dyads in therapists" if three else "occasions in dyads"
     yield (
         "The outcome was analysed with linear mixed models of growth (multilevel models; "
-        f"{nested}), in which it changes linearly with time.",
+        f"{nested}), in which it changed linearly with time.",
     )
     known: list[Term] = []
     for number, spec in specs.items():
@@ -42,7 +42,7 @@ def outcome_models(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]
     largest = max(specs.values(), key=lambda spec: len(spec.fixed))
     if len(largest.fixed) > 2:
         yield (
-            "Predictors of the dyads were centred at their mean over the dyads that have an outcome and all predictors "
+            "Predictors of the dyads were centred at their mean over the dyads that had an outcome and all predictors "
             "(grand-mean centring over dyads, not over rows); products were made of centred predictors.",
         )
         if _enters_both(largest):
@@ -50,7 +50,7 @@ def outcome_models(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]
     yield _varying(next(iter(specs.values())))
     yield from _levels(result)
     if "section-equations" in anchors:
-        yield ("The equations of all models are given", *places(anchors, "section-equations"), ".")
+        yield ("The equations of all models are in ", Reference("section-equations"), ".")
 
 
 def of_dyads(spec: ModelSpec) -> list[Term]:
@@ -123,19 +123,19 @@ def estimation(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     )  # fmt: skip
     if "standardised" in result.tables:
         yield (
-            "Standardised coefficients (", Symbol("β"), ") are in standard deviations of predictor and outcome",
-            *places(anchors, "table-effect_sizes"), ".",
+            "Standardised coefficients (", Symbol("β"), ") are in standard deviations: of the outcome and of time over "
+            "rows, of predictors over dyads", *places(anchors, "figure-coefficients"), ".",
         )  # fmt: skip
     quantile = Symbol("z" if models.df == "normal" else "t")
     yield (
         "For an effect that was not significant, the smallest true effect that a test with its standard error detects "
-        "with 80% power, the minimum detectable effect (Bloom, 1995), was computed as (", quantile, " at .975 + ",
+        "with 80% power, the minimum detectable effect (MDE; Bloom, 1995), was computed as (", quantile, " at .975 + ",
         quantile, " at .80) × ", Symbol("SE"), ", with the quantiles of the test's own distribution.",
     )  # fmt: skip
     if len(result.fits) > 1 and "criteria_common" in result.tables:
         yield (
             "Models were compared by information criteria of maximum likelihood fits on the rows that all of them "
-            f"share, as {CONVENTIONS[models.criteria]} computes them", *places(anchors, "table-criteria"), ".",
+            f"shared, as {CONVENTIONS[models.criteria]} computes them", *places(anchors, "table-criteria"), ".",
         )  # fmt: skip
 
 

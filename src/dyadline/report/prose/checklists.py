@@ -104,7 +104,7 @@ def checklist_blocks(result: AnalysisResult, labels: Mapping[str, str]) -> Itera
             Cell(value=count[IN_PART], kind="count"),
             " in part, and ",
             Cell(value=count[OPEN], kind="count"),
-            " are open: only the author can answer them. Items are given in our own words; the originals hold.",
+            " are open: only the author can answer them.",
         )
     )
     yield from tables

@@ -13,11 +13,14 @@ from dyadline.inference.detectable import ALPHA, detectable_effect
 from dyadline.plan.model import ModelSpec, term_label
 from dyadline.report.document import Cell, Symbol
 from dyadline.report.labels import split_time
-from dyadline.report.numbers import decimals_for, words
-from dyadline.report.prose.narrative import EQUALS, p_parts, significant, test_parts
+from dyadline.report.numbers import words
+from dyadline.report.prose.narrative import EQUALS, p_parts, row_decimals, significant, test_parts
 from dyadline.report.prose.phrases import Phrase, listed_words, predictor
 
 Record = Mapping[str, Any]
+
+_BETA = 2
+"""Decimals of standardised estimates, as in the table of the models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,14 @@ class Effect:
         Whether it is an effect on the change over time, not on the level at time 0.
     names
         Predictors of the dyad that it multiplies; none for intercept and time.
+    decimals
+        Of its estimate in the table, where all models share a row.
     """
 
     record: Record
     on_slope: bool
     names: tuple[str, ...]
+    decimals: int
 
     @property
     def of_convergence(self) -> bool:
@@ -50,7 +56,9 @@ def effects_in(fixed_effects: pl.DataFrame, specs: Iterable[ModelSpec]) -> list[
     found = []
     for record in fixed_effects.filter(pl.col("term").is_in(list(terms))).iter_rows(named=True):
         over_time, of_dyad = terms[record["term"]]
-        found.append(Effect(record=record, on_slope=bool(over_time), names=tuple(v.column for v in of_dyad)))
+        d = row_decimals(fixed_effects, record["term"]) if "std_error" in record else 2
+        names = tuple(v.column for v in of_dyad)
+        found.append(Effect(record=record, on_slope=bool(over_time), names=names, decimals=d))
     return found
 
 
@@ -60,13 +68,13 @@ def subject(effect: Effect) -> str:
     return names[0] if len(names) == 1 else f"the product of {listed_words(names)}"
 
 
-def tested(record: Record, standardised: pl.DataFrame | None, decimals: int | None) -> Phrase:
+def tested(record: Record, standardised: pl.DataFrame | None, p_decimals: int | None, *, decimals: int) -> Phrase:
     """The test in APA form, with the standardised estimate where there is one, and a word on p beside .05."""
     other = standardised_record(record, standardised)
     beta: Phrase = ()
     if other is not None:
-        beta = (", ", Symbol("β"), EQUALS, _estimate(other, "estimate"))
-    return (*test_parts(record), *beta, *beside_alpha(record["p_value"], decimals))
+        beta = (", ", Symbol("β"), EQUALS, Cell(value=other["estimate"], kind="estimate", decimals=_BETA))
+    return (*test_parts(record, decimals), *beta, *beside_alpha(record["p_value"], p_decimals))
 
 
 def standardised_record(record: Record, standardised: pl.DataFrame | None) -> Record | None:
@@ -89,14 +97,30 @@ def _looks_like_alpha(p: float, decimals: int | None) -> bool:
     return printed == words(Cell(value=ALPHA, kind="p", decimals=decimals))
 
 
-def effect_sentence(effect: Effect, standardised: pl.DataFrame | None, decimals: int | None) -> Phrase:
-    """What an effect of a predictor says, with its test; where it is not significant also what the test could see."""
-    what, test = subject(effect), tested(effect.record, standardised, decimals)
+def effect_sentence(
+    effect: Effect, standardised: pl.DataFrame | None, p_decimals: int | None, *, first_outcome: bool = False
+) -> Phrase:
+    """What an effect of a predictor says, with its test; where it is not significant also what the test could see.
+
+    Parameters
+    ----------
+    effect
+        The effect.
+    standardised
+        The table of standardised effects, where there is one.
+    p_decimals
+        As the plan sets them.
+    first_outcome
+        Whether initial symptoms are the first outcome value, so that they go with the outcome at time 0 in any study.
+    """
+    what, test = subject(effect), tested(effect.record, standardised, p_decimals, decimals=effect.decimals)
     if significant(effect.record):
-        return (f"higher values of {what} went with {_direction(effect)}, ", *test, ".")
+        itself = first_outcome and effect.names == ("baseline",) and not effect.on_slope
+        of_course = ", as the outcome's own first value must" if itself and effect.record["estimate"] > 0 else ""
+        return (f"higher values of {what} went with {_direction(effect)}{of_course}, ", *test, ".")
     related = "the slope of the outcome" if effect.on_slope else "the outcome at time 0"
     return (
-        f"{what} was not significantly related to {related}, ", *test, *_detectable(effect.record, standardised), ".",
+        f"{what} was not significantly related to {related}, ", *test, *_detectable(effect, standardised), ".",
     )  # fmt: skip
 
 
@@ -109,50 +133,46 @@ def _direction(effect: Effect) -> str:
     return f"a {what} slope of the outcome (it {'fell more, or rose less' if lower else 'fell less, or rose more'})"
 
 
-def _detectable(record: Record, standardised: pl.DataFrame | None) -> Phrase:
-    """The smallest true effect that the test could see, and whether the interval still has effects of that size."""
+def _detectable(effect: Effect, standardised: pl.DataFrame | None) -> Phrase:
+    """The smallest true effect that the test could see, and whether the interval reaches it."""
+    record = effect.record
     error = record["std_error"]
     if error is None or not math.isfinite(error) or error <= 0.0:
         return ()
-    smallest, d = detectable_effect(error, record["df"]), decimals_for([error])
+    smallest = detectable_effect(error, record["df"])
     other = standardised_record(record, standardised)
     also: Phrase = ()
     if other is not None:
         own = detectable_effect(other["std_error"], record["df"])
-        also = (
-            " (",
-            Symbol("β"),
-            " of ±",
-            Cell(value=own, kind="estimate", decimals=decimals_for([other["std_error"]])),
-            ")",
-        )
+        beta = Cell(value=own, kind="estimate", decimals=_BETA)
+        also = (" (", Symbol("β"), "\u00a0±", beta, ")")
     reaches = max(abs(record["conf_low"]), abs(record["conf_high"])) >= smallest
     return (
-        "; a true effect of ±", Cell(value=smallest, kind="estimate", decimals=d), *also,
-        " would have been detected with 80% power, and the interval "
-        + ("still includes effects of that size" if reaches else "leaves effects of that size out"),
+        "; MDE", EQUALS, "±", Cell(value=smallest, kind="estimate", decimals=effect.decimals), *also,
+        f", {'' if reaches else 'not '}reached by the interval",
     )  # fmt: skip
 
 
-def other_effects(effects: Sequence[Effect], standardised: pl.DataFrame | None, decimals: int | None) -> list[Phrase]:
+def other_effects(
+    effects: Sequence[Effect], standardised: pl.DataFrame | None, p_decimals: int | None, *, first_outcome: bool = False
+) -> list[Phrase]:
     """The predictors beside convergence: those that were significant, and the smallest p of those that were not."""
     others = [e for e in effects if e.names and not e.of_convergence]
     found = [e for e in others if significant(e.record)]
-    said = [effect_sentence(e, standardised, decimals) for e in found]
+    said = [effect_sentence(e, standardised, p_decimals, first_outcome=first_outcome) for e in found]
     rest = [e.record["p_value"] for e in others if not significant(e.record) and e.record["p_value"] is not None]
     if rest:
-        start = "the remaining effects of predictors were not" if found else "none of the other predictors was"
+        other = "other " if found else ""
+        number: Phrase = (f"the {other}test",)
+        if len(rest) > 1:
+            number = ("the ", Cell(value=len(rest), kind="count"), f" {other}tests")
         said.append(
             (
-                f"{start} significantly related to the outcome at time 0 or its slope (smallest ", *p_parts(min(rest)),
-                *beside_alpha(min(rest), decimals), ").",
+                *number, f" of predictors beside convergence {'was' if len(rest) == 1 else 'were'} not significant "
+                "(smallest ", *p_parts(min(rest)), *beside_alpha(min(rest), p_decimals), ").",
             )
         )  # fmt: skip
     return said
-
-
-def _estimate(record: Record, key: str) -> Cell:
-    return Cell(value=record[key], kind="estimate", decimals=decimals_for([record["std_error"]]))
 
 
 def tally(effects: Sequence[Effect]) -> Phrase:
@@ -164,8 +184,9 @@ def tally(effects: Sequence[Effect]) -> Phrase:
         return ()
     if not positive:
         return (
-            "None of the ", count, " tests of convergence was significant. That is not evidence that convergence and "
-            "outcome are unrelated: the intervals say which effects remain possible.",
+            "Neither of the " if len(tests) == 2 else "None of the ", count, " tests of convergence was significant. "
+            "That is not evidence that convergence and outcome are unrelated: the intervals say which effects remain "
+            "possible.",
         )  # fmt: skip
     verb = "was" if positive == 1 else "were"
     return (

@@ -26,6 +26,8 @@ ROLES = {
 }
 """Role -> heading, and subject of a sentence."""
 
+_MEANS = {"patient_rating": "alliance", "therapist_rating": "alliance", "outcome": "outcome", "baseline": "state"}
+
 
 def instrument_paragraphs(result: AnalysisResult, anchors: Collection[str]) -> Iterator[Block]:
     """A paragraph for each rating, the outcome, and the baseline."""
@@ -60,7 +62,7 @@ def _scored(result: AnalysisResult, role: str, section: ItemsSection, anchors: C
         f"A score was computed where at least {used.needed(name)} of the {items} items had been answered; a missing "
         "answer counted as the mean of the person's other answers to the scale.",
     )
-    yield (f"Higher scores are {used.higher} for the patient.",)
+    yield (f"Higher scores stand for a {used.higher} {_MEANS[role]}.",)
     yield from _reliability(result, role, name, anchors)
 
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 LIMITS: Mapping[str, str] = {
     "synthetic-data": "The data were made up by a simulator, so that nothing here is evidence about psychotherapy",
     "not-certified": "At least one model has no certified optimum, and its numbers should not be reported as they are",
-    "baseline-is-first-outcome": "Initial symptoms were the first outcome value, which the models also predict: "
-    "effects of initial symptoms and the variance of the intercepts mean little",
+    "baseline-is-first-outcome": "Initial symptoms were the first outcome value, which the models also predict: what "
+    "is said of the outcome at time 0, and the variance of the intercepts, means little",
     "same-sessions": "Alliance and outcome were rated over the same sessions, so that the order of events remains open",
-    "low-reliability": "Some scores were of low reliability, which draws their own coefficients towards zero and may "
-    "move those of correlated predictors either way: a small coefficient is weak evidence of a small effect",
+    "low-reliability": "Scores of low reliability draw their own coefficients towards zero and may move those of "
+    "correlated predictors either way: a small coefficient is weak evidence of a small effect",
     "noise-floor": "A discrepancy without a sign cannot fall below the error of the ratings, so that its change mixes "
     "convergence with changes of that error",
     "crossing-lines": "In some dyads the two raters changed places, which a straight line through the size of their "
@@ -56,10 +56,8 @@ LIMITS: Mapping[str, str] = {
     "suspected-missing-code": "Some values look like codes for missing ones and were taken as values",
     "undeclared-missing-code": "Some values are labelled like missing ones and were taken as values",
     "outcome-of-two-raters": "The outcome differed between the two raters' rows",
-    "transform-does-not-help": "The transform took the convergence score further from a normal distribution, which a "
-    "predictor need not have",
-    "log-shift": "The number added before the logarithm comes from this sample's lowest score, so that transformed "
-    "scores of other samples are not on the same scale",
+    "log-shift": "The transform depends on this sample's lowest score, so that transformed scores of other samples are "
+    "not on the same scale",
     "residuals-not-normal": "The residuals were not normally distributed",
     "effects-not-normal": "The random effects were not normally distributed",
     "unequal-spread": "The spread of the residuals was not the same throughout",
@@ -73,18 +71,21 @@ LIMITS: Mapping[str, str] = {
 
 
 def limit_sentences(result: AnalysisResult, anchors: Collection[str]) -> list[Phrase]:
-    """A sentence for each kind of finding that limits the conclusions, which names the finding."""
+    """A sentence for each kind of finding that limits the conclusions, and where the findings are."""
     found = {finding.code: finding for finding in result.findings}
-    said = [(code, words) for code, words in LIMITS.items() if code in found and _matters(found[code].level, code)]
+    three = any(len(fit.spec.random) > 1 for fit in result.fits)
+    codes = [code for code in LIMITS if code in found and _matters(found[code].level, code, three=three)]
     sentences: list[Phrase] = []
     if result.fits:
         sentences.append(("All results are associations: none of them shows that convergence changed the outcome.",))
-    for code, words in {words: (code, words) for code, words in said}.values():
-        where: Phrase = (Reference("section-findings"), ", ") if "section-findings" in anchors else ()
-        sentences.append((f"{words} (", *where, f"{code})."))
+    sentences += [(f"{words}.",) for words in dict.fromkeys(LIMITS[code] for code in codes)]
+    if codes and "section-findings" in anchors:
+        sentences.append(("The findings behind these limits are in ", Reference("section-findings"), "."))
     return sentences
 
 
-def _matters(level: str, code: str) -> bool:
+def _matters(level: str, code: str, *, three: bool) -> bool:
     """A noise floor that the mean score lies on is told where the score is; as a warning it is a limit."""
+    if code == "one-patient-therapists":
+        return three
     return code != "noise-floor" or level == "warning"

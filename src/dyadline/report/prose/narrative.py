@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from dyadline.plan.analysis import AnalysisPlan
+from dyadline.plan.scores import score_meaning
 from dyadline.report.document import Cell, Paragraph, Part, Symbol
 from dyadline.report.labels import model_words
 from dyadline.report.numbers import decimals_for, occasion
@@ -18,9 +19,13 @@ EQUALS = "\u00a0=\u00a0"  # a line never ends between a symbol and its number
 CONVERGENCE_ON_SLOPE = frozenset({"time", "convergence"})
 
 
-def test_parts(record: Mapping[str, Any]) -> tuple[Part, ...]:
-    """``b = −0.33, SE = 0.46, t(88.1) = −0.72, p = .474, 95% CI [−1.25, 0.59]``."""
-    d = decimals_for([record["std_error"]])
+def row_decimals(fixed_effects: pl.DataFrame, term: str) -> int:
+    """Decimals of a term in the table of the models, where all models share a row."""
+    return decimals_for(fixed_effects.filter(pl.col("term") == term)["std_error"])
+
+
+def test_parts(record: Mapping[str, Any], d: int) -> tuple[Part, ...]:
+    """``b = −0.33, SE = 0.46, t(88.1) = −0.72, p = .474, 95% CI [−1.25, 0.59]``, with `d` decimals."""
     freedom = record["df"]
     normal = freedom is None or not math.isfinite(freedom)
     test: tuple[Part, ...] = (
@@ -55,13 +60,14 @@ def main_result(fixed_effects: pl.DataFrame) -> tuple[Paragraph, ...]:
     said = []
     change = next((r for r in records if r["term"] == "time"), None)
     if change is not None:
-        moved = "changed" if significant(change) else "did not reliably change"
+        moved = "fell" if change["estimate"] < 0 else "rose"
+        moved = moved if significant(change) else "did not change significantly"
         said.append(
             Paragraph(
                 heading="Change of the outcome.",
                 parts=(
                     f"The outcome {moved} over time in {model_words(change['model'])[0]} (",
-                    *test_parts(change),
+                    *test_parts(change, row_decimals(fixed_effects, "time")),
                     " per unit of time).",
                 ),
             )
@@ -72,7 +78,8 @@ def main_result(fixed_effects: pl.DataFrame) -> tuple[Paragraph, ...]:
         for r in about:
             title, words = model_words(r["model"])
             where = f"{title} ({words[:1].lower()}{words[1:]})" if words else title
-            parts += [f"{' ' if parts else ''}In {where}, {_direction(r)} (", *test_parts(r), ")."]
+            parts += [f"{' ' if parts else ''}In {where}, {_direction(r)} ("]
+            parts += [*test_parts(r, row_decimals(fixed_effects, r["term"])), ")."]
         said.append(Paragraph(heading="Convergence and change of the outcome.", parts=tuple(parts)))
     return tuple(said)
 
@@ -183,7 +190,7 @@ def models_note(plan: AnalysisPlan, *, outcome: str, time: str, origin: float, m
     return (
         f"Dependent variable: {outcome}. Time: {unit}. Predictors are grand-mean centred over dyads; products are "
         "made of centred predictors. × Time: effect on the slope; other predictors: effect on the intercept, that is "
-        f"on the outcome where time is 0. Convergence: positive where patient and therapist came closer. {discrepancy}"
+        f"on the outcome where time is 0. Convergence: {score_meaning(plan.convergence)}. {discrepancy}"
         f"(P) patient, (T) therapist. {plan.models.method} estimates; ",
         Symbol("SE"),
         " = standard error; ",

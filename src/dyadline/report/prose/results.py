@@ -13,8 +13,9 @@ from dyadline.report.labels import model_words
 from dyadline.report.numbers import decimals_for, decimals_of_spread
 from dyadline.report.prose import effects
 from dyadline.report.prose.limits import limit_sentences
-from dyadline.report.prose.narrative import EQUALS, p_parts, significant
+from dyadline.report.prose.narrative import EQUALS, p_parts, row_decimals, significant
 from dyadline.report.prose.phrases import Phrase, joined, moment, paragraph, places, predictor, several, share
+from dyadline.report.prose.robustness import explained, other_choices, single_dyads
 
 if TYPE_CHECKING:
     from dyadline.result import AnalysisResult
@@ -24,7 +25,7 @@ Anchors = Collection[str]
 FEWEST = 5
 """Values below which an occasion is not described in words: a mean of one is that dyad's value."""
 
-_WHOSE = {"patient_rating": "patients' ratings", "therapist_rating": "therapists' ratings", "outcome": "the outcome"}
+_WHOSE = {"patient_rating": "patients' ratings", "therapist_rating": "therapists' ratings", "outcome": "outcome values"}
 
 
 def results_blocks(result: AnalysisResult, anchors: Anchors) -> Iterator[Block]:
@@ -39,7 +40,10 @@ def results_blocks(result: AnalysisResult, anchors: Anchors) -> Iterator[Block]:
     """
     sections: list[tuple[str, list[list[Phrase]]]] = [
         ("Sample flow and missing data", [list(_flow(result, anchors))]),
-        ("Ratings and agreement", [list(_ratings(result, anchors)), list(_agreement(result, anchors))]),
+        (
+            "Ratings and agreement",
+            [[*_ratings(result, anchors), *_alliance_growth(result, anchors)], list(_agreement(result, anchors))],
+        ),
         ("Alliance convergence", [list(_scores(result, anchors))]),
         ("Change of the outcome", [list(_growth(result, anchors))]),
         ("Convergence and outcome", _convergence(result, anchors)),
@@ -65,7 +69,7 @@ def _flow(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
         still, whole = last["at_risk"], first["at_risk"]
         who = ("all ", *several(whole, "dyad")) if still == whole else share(still, whole, "dyads")
         where = places(anchors, "table-attrition", "figure-retention")
-        yield ("At the last occasion ", *who, " were still there", *where, ".")
+        yield ("At the last occasion ", *who, " were still seen", *where, ".")
     described = tables.get("descriptives")
     if described is not None and "expected" in described.columns and described["expected"].count():
         total = described.group_by("variable").agg(pl.col("expected", "missing").sum())
@@ -74,9 +78,10 @@ def _flow(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
             (*_percent(100.0 * found[v][1] / found[v][0]), f" of {_WHOSE[v]}") for v in OCCASION if v in found
         ]
         if not any(missing for _, missing in found.values()):
-            yield ("While dyads were there, no rating and no outcome value was missing.",)
+            yield ("Up to each dyad's last occasion no rating and no outcome value was missing.",)
         else:
-            yield ("While dyads were there, missing were ", *joined(said), *places(anchors, "table-missing"), ".")
+            where = places(anchors, "table-missing")
+            yield ("Up to each dyad's last occasion ", *joined(said), " were missing", *where, ".")
     if "dropout" in tables:
         yield _dropout(tables["dropout"], anchors)
 
@@ -92,8 +97,8 @@ def _dropout(dropout: pl.DataFrame, anchors: Anchors) -> Phrase:
     found = [r for r in known if significant(r)]
     if not found:
         return (
-            "Being seen for the last time was not significantly related to the latest ratings or outcome",
-            *places(anchors, "table-dropout"), ", smallest ", *p_parts(min(r["p_value"] for r in known)), ".",
+            "Loss (being seen for the last time) was not significantly related to the latest ratings or outcome, "
+            "smallest ", *p_parts(min(r["p_value"] for r in known)), *places(anchors, "table-dropout"), ".",
         )  # fmt: skip
     words = {"patient_rating": "patients' ratings", "therapist_rating": "therapists' ratings", "outcome": "outcomes"}
     said: list[Phrase] = [
@@ -103,7 +108,7 @@ def _dropout(dropout: pl.DataFrame, anchors: Anchors) -> Phrase:
         )
         for r in found
     ]  # fmt: skip
-    return ("Being seen for the last time", *places(anchors, "table-dropout"), " went with ", *joined(said), ".")
+    return ("Loss (being seen for the last time) went with ", *joined(said), *places(anchors, "table-dropout"), ".")
 
 
 def _ratings(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
@@ -141,6 +146,31 @@ def _moment(r: Mapping[str, Any], decimals: int, time: str) -> Phrase:
     )  # fmt: skip
 
 
+def _alliance_growth(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
+    """The growth models of the ratings, which have time alone."""
+    fixed = result.tables.get("growth_fixed_effects")
+    if fixed is None:
+        return
+    found = {r["term"]: r for r in fixed.iter_rows(named=True)}
+    said: list[Phrase] = [
+        (
+            f"{whose} ratings {_moved(r)}, ",
+            *effects.tested(r, None, result.plan.report.decimals.p, decimals=decimals_for([r["std_error"]])),
+        )
+        for r, whose in ((found["patient:t"], "patients'"), (found["therapist:t"], "therapists'"))
+    ]
+    yield (
+        "In growth models without predictors, per unit of time, ", *said[0], ", and ", *said[1],
+        *places(anchors, "table-growth_fixed"), ".",
+    )  # fmt: skip
+
+
+def _moved(slope: Mapping[str, Any]) -> str:
+    if not significant(slope):
+        return "did not change significantly"
+    return "fell" if slope["estimate"] < 0 else "rose"
+
+
 def _agreement(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     limits = result.tables.get("limits_of_agreement")
     if limits is None or not limits["pairs"].item():
@@ -173,10 +203,12 @@ def _agreement(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
 
 
 def _correlation(r: Mapping[str, Any]) -> Phrase:
-    interval: tuple[Part, ...] = ()
+    test: tuple[Part, ...] = ()
     if r["conf_low"] is not None:
-        interval = (", 95% CI ", Cell(value=(r["conf_low"], r["conf_high"]), kind="bounds"))
-    return (Symbol("r"), EQUALS, Cell(value=r["correlation"], kind="proportion"), *interval)
+        bounds = Cell(value=(r["conf_low"], r["conf_high"]), kind="bounds")
+        test = (", ", *p_parts(r["p_value"]), ", 95% CI ", bounds, ",")
+    freedom = Cell(value=r["df"], kind="count")
+    return (Symbol("r"), "(", freedom, f"){EQUALS}", Cell(value=r["correlation"], kind="proportion"), *test)
 
 
 def _scores(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
@@ -187,11 +219,12 @@ def _scores(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     transformed = result.plan.convergence.transform != "none"
     before = " before its transform" if transformed else ""
     how = result.plan.convergence
-    meaning = ", that is, the two came closer," if not (how.discrepancy == "signed" and how.slope == "rate") else ""
+    relative = how.discrepancy == "signed" and how.slope == "rate"
+    meaning = "the patient's rating fell relative to the therapist's" if relative else "the two came closer"
     mean, sd = (Cell(value=value, decimals=d) for value in (raw.mean(), raw.std()))  # type: ignore[arg-type]
     yield (
         f"The convergence score{before}", *places(anchors, "table-scores", "figure-score-histograms"), " had ",
-        Symbol("M"), EQUALS, mean, ", ", Symbol("SD"), EQUALS, sd, f"; it was positive{meaning} in ",
+        Symbol("M"), EQUALS, mean, ", ", Symbol("SD"), EQUALS, sd, f"; it was positive, that is, {meaning}, in ",
         *share(int((raw > 0).sum()), raw.len(), "dyads"), ".",
     )  # fmt: skip
     simulated = result.scoring.simulated
@@ -216,12 +249,12 @@ def _noise(mean: float, low: float, high: float, d: int) -> Phrase:
     ends = (Cell(value=low, decimals=d), " to ", Cell(value=high, decimals=d))
     if low <= mean <= high:
         return (
-            "This mean lies in the range to be expected if no dyad's gap had changed (95% range ", *ends,
+            "This mean lay in the range to be expected if no dyad's gap had changed (95% range ", *ends,
             "): on average there was no sign of convergence or divergence.",
         )  # fmt: skip
     said = "above" if mean > high else "below"
     return (
-        f"This mean lies {said} the range to be expected if no dyad's gap had changed (95% range ", *ends,
+        f"This mean lay {said} the range to be expected if no dyad's gap had changed (95% range ", *ends,
         f"): on average the dyads {'converged' if mean > high else 'diverged'}.",
     )  # fmt: skip
 
@@ -236,12 +269,11 @@ def _growth(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     if change.height:
         r = change.row(0, named=True)
         alone = "which has time alone" if first == 1 else "at average values of the predictors"
-        moved = "fell" if r["estimate"] < 0 else "rose"
-        moved = moved if significant(r) else "did not change significantly"
+        moved = _moved(r)
         yield (
-            f"In {title}, {alone}, the outcome {moved} over time, ",
-            *effects.tested(r, None, result.plan.report.decimals.p),
-            " per unit of time", *places(anchors, "table-models", "figure-outcome-curves"), ".",
+            f"In {title}, {alone}, the outcome {moved} over time, per unit of time ",
+            *effects.tested(r, None, result.plan.report.decimals.p, decimals=row_decimals(fixed, "time")),
+            *places(anchors, "table-models", "figure-outcome-curves"), ".",
         )  # fmt: skip
     yield from _variances(result, first)
     test = result.tables.get("level_test")
@@ -250,7 +282,8 @@ def _growth(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
         negated, levels = "" if significant(r) else "not ", {2: "two", 3: "three"}[r["levels_used"]]
         yield (
             f"The variance of the outcome's level over therapists was {negated}significantly above zero, ",
-            *p_parts(r["p_value"]), f"; the models have {levels} levels", *places(anchors, "table-level_test"), ".",
+            "likelihood ratio", EQUALS, Cell(value=r["statistic"]), ", ", *p_parts(r["p_value"]),
+            f"; the models have {levels} levels", *places(anchors, "table-level_test"), ".",
         )  # fmt: skip
     shares = result.tables.get("intraclass_correlations")
     if shares is not None:
@@ -272,18 +305,23 @@ def _variances(result: AnalysisResult, model: Any) -> Iterator[Phrase]:
         return
     own = random.filter((pl.col("model") == model) & (pl.col("group") == "dyad") & pl.col("term2").is_null())
     found = {r["term1"]: r for r in own.iter_rows(named=True)}
+    alone = random.filter((pl.col("group") == "dyad") & pl.col("term2").is_null())
     said: list[Phrase] = [
-        (f"{words} ", Cell(value=found[term]["estimate"], kind="estimate", decimals=_decimals(found[term])))
-        for term, words in (("(Intercept)", "the level at time 0 had an estimated variance over dyads of"),
-                            ("time", "the slope one of"))
+        (*_variance(found[term], decimals_for(alone.filter(term1=term)["std_error"])), f" for the {words}")
+        for term, words in (("(Intercept)", "level at time 0"), ("time", "slope"))
         if term in found
-    ]  # fmt: skip
+    ]
     if len(said) == 2:
-        yield _capital((*said[0], ", and ", *said[1], "."))
+        yield ("Estimated variances over dyads were ", *joined(said), ".")
 
 
-def _decimals(record: Mapping[str, Any]) -> int:
-    return decimals_for([record["std_error"]])
+def _variance(record: Mapping[str, Any], d: int) -> Phrase:
+    estimate = Cell(value=record["estimate"], kind="estimate", decimals=d)
+    if record["std_error"] is None:
+        return (estimate,)
+    return (
+        estimate, " (", Symbol("SE"), EQUALS, Cell(value=record["std_error"], kind="estimate", decimals=d), ")",
+    )  # fmt: skip
 
 
 def _convergence(result: AnalysisResult, anchors: Anchors) -> list[list[Phrase]]:
@@ -299,15 +337,18 @@ def _convergence(result: AnalysisResult, anchors: Anchors) -> list[list[Phrase]]
         if about:
             average = any(len(e.names) > 1 for e in about)
             so = ", where the effects of convergence are those at average alliance development" if average else ""
-            first, *others = (effects.effect_sentence(e, standardised, decimals) for e in about)
-            paragraphs.append([(f"In {model_words(model)[0]}", *where, f"{so}, ", *first), *map(_capital, others)])
+            one, *more = (effects.effect_sentence(e, standardised, decimals) for e in about)
+            paragraphs.append([(f"In {model_words(model)[0]}", *where, f"{so}, ", *one), *map(_capital, more)])
     paragraphs.append([effects.tally(tests)])
     largest = max((fit.spec for fit in result.fits), key=lambda spec: len(spec.fixed))
     model = result.plan.models.run[[fit.spec for fit in result.fits].index(largest)]
-    others = effects.other_effects([e for e in tests if e.record["model"] == model], standardised, decimals)
+    first = result.plan.columns.baseline == "first"
+    own = [e for e in tests if e.record["model"] == model]
+    others = effects.other_effects(own, standardised, decimals, first_outcome=first)
     if others:
         paragraphs.append([(f"In {model_words(model)[0]}, ", *others[0]), *map(_capital, others[1:])])
-    paragraphs.append(list(_comparison(result, anchors)))
+    paragraphs.append([*_comparison(result, anchors), *explained(result, anchors)])
+    paragraphs.append([*other_choices(result, anchors), *single_dyads(result, anchors)])
     return paragraphs
 
 
@@ -323,11 +364,13 @@ def _comparison(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
     best = {key: common.sort(key).row(0, named=True) for key in ("aic", "bic")}
     first, other = (model_words(best[key]["model"])[0] for key in ("aic", "bic"))
     against: list[Phrase] = [
-        (Cell(value=r["aic"], kind="criterion"), f" of {model_words(r['model'])[0]}")
+        (Cell(value=r["aic"], kind="criterion"), f" in {model_words(r['model'])[0]}")
         for r in common.filter(pl.col("model") != best["aic"]["model"]).iter_rows(named=True)
     ]
+    lowest: Phrase = (" the lowest BIC, ", Cell(value=best["bic"]["bic"], kind="criterion"))
     yield (
-        f"By AIC, {first} described the outcome best (", Cell(value=best["aic"]["aic"], kind="criterion"), ", against ",
-        *joined(against), f"); by BIC, {'it did too' if first == other else f'{other} did'}",
+        "By maximum likelihood on the same ", *several(best["aic"]["n_rows"], "outcome value"),
+        f", {first} had the lowest AIC, ", Cell(value=best["aic"]["aic"], kind="criterion"), " (", *joined(against),
+        *(("), and", *lowest) if first == other else (f"); {other} had", *lowest)),
         *places(anchors, "table-criteria"), ".",
     )  # fmt: skip

@@ -154,7 +154,8 @@ def correlations_table(correlations: pl.DataFrame) -> Table:
         note=(
             "Within dyads: whether both rate the same occasions higher than their usual, with one correlation common "
             "to all dyads. Between dyads: whether patients who rate high on average have therapists who do (Bland & "
-            "Altman, 1995). All pairs together mixes the two; pairs are not independent, so that it has no test.",
+            "Altman, 1995a, 1995b). All pairs together mixes the two; its pairs are not independent, so that it has no "
+            "test.",
         ),
     )
 
