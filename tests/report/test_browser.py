@@ -126,6 +126,7 @@ def test_names_do_not_run(opened, pages):
     with opened(pages["hostile"]) as page:
         enliven(page)
         page.locator(".drawing").focus()
+        page.wait_for_timeout(300)  # scrolling to it ends, which would hide what is told
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
         assert page.locator("#dyad").input_value() != ""
