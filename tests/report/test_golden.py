@@ -1,5 +1,6 @@
-"""A document with one of each block in HTML, Word and PDF is as it was last looked at (LaTeX, Markdown: their own tests).
+"""A document with one of each block in HTML, Word and PDF is as it was last looked at.
 
+LaTeX and Markdown have tests of their own.
 PYTHONPATH=tests python tests/report/test_golden.py writes the files anew: look at what changed before it is committed.
 """
 
@@ -11,10 +12,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from read_back import pdf_words
-from report_blocks import one_of_each
 
 from dyadline.report.formats import render
+from read_back import pdf_words
+from report_blocks import one_of_each
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
