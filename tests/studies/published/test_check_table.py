@@ -11,7 +11,7 @@ from scipy import stats
 import dyadline as dl
 from dyadline.errors import DataError, PlanError
 from dyadline.studies.published.check import check_table
-from dyadline.studies.published.printed import printed
+from dyadline.studies.published.printed import decimal_mark, printed
 from dyadline.studies.published.rules import p_of
 from dyadline.studies.twins import twin_file, twin_plan
 
@@ -31,7 +31,7 @@ def remarks(table, **options):
     [
         (".05", 0.045, 0.055),
         ("−.333", -0.3335, -0.3325),
-        ("- 1,20", -1.205, -1.195),
+        ("- 1.20", -1.205, -1.195),
         ("7", 6.5, 7.5),
         ("<.001", 0.0, 0.001),
         ("< .05*", 0.0, 0.05),
@@ -132,6 +132,20 @@ def test_criteria_under_maximum_likelihood():
     assert remarks(models("900"), method="ML") == [(5, "criterion-rows", "unlikely")]
 
 
+def test_criteria_say_nothing_of_what_is_not_printed():
+    lone = pl.DataFrame({"model": ["1", "2"], "part": "criterion", "term": "AIC", "estimate": ["1000", "700"]})
+    assert remarks(lone, method="ML") == []
+    # A random slope that is added lowers the criterion too, by an amount that no standard error tells.
+    names = ["model", "part", "term", "estimate", "se"]
+    lines = [("1", "fixed", "Intercept", "5", "1"), ("1", "variance", "Intercept", "3", "1")]
+    lines += [("1", "criterion", "AIC", "1000", None), ("2", "fixed", "Intercept", "5", "1")]
+    lines += [("2", "fixed", "x", "0.1", "1.0"), ("2", "variance", "Intercept", "3", "1")]
+    same = [*lines, ("2", "criterion", "AIC", "700", None)]
+    slope = [*lines, ("2", "variance", "Slope", "2", "1"), ("2", "criterion", "AIC", "700", None)]
+    assert remarks(pl.DataFrame(same, schema=names, orient="row"), method="ML") == [(7, "criterion-rows", "unlikely")]
+    assert remarks(pl.DataFrame(slope, schema=names, orient="row"), method="ML") == []
+
+
 @pytest.fixture(scope="module", params=["study1", "study2"])
 def honest(request):
     plan = twin_plan(request.param)
@@ -182,6 +196,44 @@ def test_what_is_wrong_with_a_table_is_said(tmp_path):
         check_table(tmp_path / "absent.csv")
     with pytest.raises(PlanError, match="no method 'reml'"):
         check_table(row(estimate="1"), method="reml")
+
+
+def test_commas_between_thousands_and_before_decimals():
+    line = {"part": "criterion", "term": "AIC"}
+    assert remarks(row(**line, estimate="6,953.2")) == []
+    assert printed("6,953").middle == 6953
+    assert printed("6.953", ",").middle == 6953
+    assert printed("6.953,5", ",").middle == 6953.5
+    for texts, mark in (
+        (["6,953", "1.23"], "."),
+        (["6,953", "12"], "."),
+        (["6.953", ",05"], ","),
+        (["−0,5"], ","),
+        (["1,2"], ","),
+        (["1,2345"], ","),
+    ):
+        assert decimal_mark(texts) == mark, texts
+
+
+def test_collinear_predictors_are_named_where_a_criterion_falls_far():
+    """Two predictors that nearly repeat each other: a large joint test and small t, on the same rows."""
+    rng = np.random.default_rng(3)
+    dyad, time = np.repeat(np.arange(100), 6), np.tile(np.arange(6.0), 100)
+    a = rng.normal(size=100)
+    y = 5 + 3 * a[dyad] + rng.normal(size=100)[dyad] + rng.normal(size=600)
+    b = (a + 0.01 * rng.normal(size=100))[dyad]
+    frame = pl.DataFrame({"y": y, "t": time, "d": dyad, "a": a[dyad], "b": b})
+    lines = []
+    for model, formula in (("1", "y ~ t + (1 | d)"), ("2", "y ~ t + a + b + (1 | d)")):
+        fit = dl.fit(formula, frame, "ML")
+        for r in dl.coefficients(fit).iter_rows(named=True):
+            estimates = {"estimate": f"{r['estimate']:.3f}", "se": f"{r['std_error']:.3f}"}
+            lines.append({"model": model, "part": "fixed", "term": r["term"], **estimates})
+        aic = dl.information_criteria(fit)["aic"][0]
+        lines.append({"model": model, "part": "criterion", "term": "AIC", "estimate": f"{aic:.0f}"})
+    found = check_table(pl.DataFrame(lines), method="ML")
+    assert found.select("check", "verdict").rows() == [("criterion-rows", "unlikely")]
+    assert "predictors that nearly repeat each other" in found["words"][0]
 
 
 def test_german_files_and_frames_of_numbers(tmp_path):

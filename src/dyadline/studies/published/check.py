@@ -65,9 +65,10 @@ def check_table(table: object, *, n: int | None = None, method: str | None = Non
     Notes
     -----
     p at df → ∞ is the smallest that a ratio can have, since t has heavier tails than the normal distribution. With n
-    dyads' effects seen without error a variance v has the standard error v√(2/n), and their mean √(v/n); both are
-    bounds. Added effects lower −2 log-likelihood by no more than about the sum of their squared t (W >= LR, Berndt &
-    Savin, 1977), beside the shift of the REML criterion by their scale.
+    dyads' effects seen without error a variance v has the standard error v√(2/n), and their mean √(v/n): bounds of
+    errors that come from the model, as programs print them by default (robust ones can be smaller). Added effects lower
+    −2 log-likelihood by about their joint test, which is near the sum of their squared t unless they are collinear; the
+    REML criterion shifts with their scale as well.
     """
     if method is not None and method not in ("REML", "ML"):
         raise PlanError(f"There is no method {method!r}", way_out=did_you_mean(method, ("REML", "ML")) or "REML or ML")

@@ -13,7 +13,7 @@ MUCH = 4.0
 """A precision that changes by this factor (in n: a standard error by 2) is not a matter of the predictors."""
 
 SLACK, SLACK_PER_EFFECT = 20.0, 4.0
-"""What a criterion may differ by beyond the effects' own tests: predictors that depend on each other."""
+"""What a criterion may differ by beyond the effects' own tests: predictors that depend on each other a little."""
 
 
 def table_remarks(models: Mapping[str, Sequence[PublishedRow]], method: str | None) -> Iterator[Remark]:
@@ -68,15 +68,17 @@ def _criteria(before: Sequence[PublishedRow], after: Sequence[PublishedRow], met
     known = {row.key for row in before if row.part == "fixed"}
     kept = {row.key for row in after if row.part == "fixed"}
     added = [row for row in after if row.part == "fixed" and row.key not in known and row.std_error is not None]
-    if not known <= kept or any(row.std_error is not None and row.std_error.low <= 0.0 for row in added):
-        return  # not one inside the other, or a standard error that is printed as zero
+    if not added or not known <= kept or _random_terms(before) != _random_terms(after):
+        return  # not one model inside the other, or another random part, whose share in the criterion is not printed
+    if any(row.std_error is not None and row.std_error.low <= 0.0 for row in added):
+        return  # a standard error that is printed as zero
     slack = SLACK + SLACK_PER_EFFECT * len(added)
     for row in after:
         then = old.get(row.term.casefold())
         if row.part != "criterion" or then is None:
             continue
         change = row.estimate.middle - then.estimate.middle
-        # The joint test of the added effects lowers −2LL by at most about the sum of their squared t.
+        # The joint test of the added effects lowers −2LL; unless they are collinear it is near the sum of squared t.
         tests = sum(ratio(a.estimate, a.std_error)[1] ** 2 for a in added if a.std_error is not None)
         shifts = _shifts(row, added, method)
         if change < min(shifts) - tests - slack:
@@ -86,9 +88,9 @@ def _criteria(before: Sequence[PublishedRow], after: Sequence[PublishedRow], met
                 verdict="unlikely",
                 row=row,
                 words=f"{row.term} falls by {-change:.0f}, from {then.estimate.text} to {row.estimate.text}, and the "
-                f"{len(added)} added effects' own tests account for about {max(-least, 0.0):.0f} at most. Models on "
-                "the same rows do not differ so much: the second one probably has fewer rows, and then the two "
-                "criteria cannot be compared.",
+                f"{len(added)} added effects' own tests account for about {max(-least, 0.0):.0f}. On the same rows "
+                "that takes added predictors that nearly repeat each other; else the second model has fewer rows, and "
+                "then the two criteria cannot be compared.",
                 printed=row.estimate.text,
                 expected=(then.estimate.middle + least, then.estimate.middle + max(shifts)),
             )
@@ -102,6 +104,10 @@ def _criteria(before: Sequence[PublishedRow], after: Sequence[PublishedRow], met
                 printed=row.estimate.text,
                 expected=(-math.inf, then.estimate.middle + 2.0 * len(added)),
             )
+
+
+def _random_terms(rows: Sequence[PublishedRow]) -> set[tuple[str, str]]:
+    return {(row.part, row.key) for row in rows if row.part in ("variance", "covariance")}
 
 
 def _shifts(row: PublishedRow, added: Sequence[PublishedRow], method: str | None) -> list[float]:

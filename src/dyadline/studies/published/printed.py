@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-_NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>\d*)(?:[.,](?P<decimals>\d+))?(?:[eE](?P<power>[+-]?\d+))?")
+Mark = Literal[".", ","]
+
+_NUMBER = re.compile(r"[+-]?(?P<whole>\d*)(?:\.(?P<decimals>\d+))?(?:[eE](?P<power>[+-]?\d+))?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+_COMMA = re.compile(r"(^|\D)0?,\d|,(\d{1,2}|\d{4,})($|\D)")
+"""A comma that can only be a decimal mark: nothing or a zero before it, or no three digits behind it."""
 _SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00a0": None, "\u2009": None, " ": None, "*": None, "=": None})
 
 
@@ -41,8 +48,16 @@ class Printed:
         return least, max(abs(self.low), abs(self.high))
 
 
-def printed(text: str) -> Printed | None:
-    """A number in print, with a point or comma for its decimals.
+def decimal_mark(texts: Iterable[str]) -> Mark:
+    """What the numbers of a table have before their decimals: a comma if one of them can only be that.
+
+    Otherwise a point, so that ``6,953`` is six thousand and more.
+    """
+    return "," if any(_COMMA.search(text.translate(_SIGNS)) for text in texts) else "."
+
+
+def printed(text: str, decimal: Mark = ".") -> Printed | None:
+    """A number in print; the mark that does not stand before its decimals may part its thousands.
 
     Returns
     -------
@@ -57,10 +72,14 @@ def printed(text: str) -> Printed | None:
     if plain in ("", "-", "--", "\u2014", "NA"):
         return None
     sign, plain = (plain[0], plain[1:]) if plain[0] in "<>" else ("", plain)
+    if decimal == ",":
+        plain = plain.translate(str.maketrans(".,", ",."))
+    if _THOUSANDS.fullmatch(plain):
+        plain = plain.replace(",", "")
     found = _NUMBER.fullmatch(plain)
     if found is None or not (found["whole"] or found["decimals"]):
         raise ValueError(text)
-    value = float(plain.replace(",", "."))
+    value = float(plain)
     if not math.isfinite(value):
         raise ValueError(text)
     if sign == "<":

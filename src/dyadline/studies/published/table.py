@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 
 from dyadline.errors import DataErrors, Finding
-from dyadline.studies.published.printed import Printed, printed
+from dyadline.studies.published.printed import Printed, decimal_mark, printed
 from dyadline.words import listed, shown
 
 Part = Literal["fixed", "variance", "covariance", "criterion"]
@@ -94,12 +94,14 @@ def published_rows(frame: pl.DataFrame, *, n: int | None = None) -> tuple[Publis
     if wrong:
         raise DataErrors(tuple(wrong), source="The table")
     rows = []
+    numeric = [columns[what] for what in NUMBERS if what in columns]
+    decimal = decimal_mark(_text(value) for column in numeric for value in frame[column])
     for place, record in enumerate(frame.iter_rows(named=True), start=1):
         fields = {what: _text(record[column]) for what, column in columns.items()}
         numbers: dict[str, Printed | None] = {}
         for what in NUMBERS:
             try:
-                numbers[what] = printed(fields.get(what, ""))
+                numbers[what] = printed(fields.get(what, ""), decimal)
             except ValueError:
                 wrong.append(_error(columns[what], f"{shown(fields[what])} is no number (row {place})", "Mend it"))
         part = fields.get("part", "").casefold() or "fixed"
