@@ -175,7 +175,7 @@ class OutcomeTruth(Section):
     """What convergence means, where true curves drive the outcome."""
     effect: Annotated[float, Field(gt=-1, lt=1)] | None = None
     """Standardised effect of true convergence on the slope: the correlation of convergence with the slope as the
-    other predictors leave it; it takes the place of `slope.convergence`, and `random.slope` stays the whole variance."""
+    other predictors leave it. It takes the place of `slope.convergence`; `random.slope` stays the whole variance."""
     fixed: CoefficientsTruth
     """What adds to the intercept."""
     slope: CoefficientsTruth
@@ -218,9 +218,9 @@ class Truth(Section):
     """Session of each occasion but the last, which is the dyad's own last session; needs `length`."""
     names: NamesTruth = NamesTruth()
     """What the columns are called."""
-    items: dict[str, ItemsSection] = {}
+    items: dict[str, ItemsSection] = Field(default_factory=dict)
     """Measures whose answers can be drawn in place of a column."""
-    therapists: dict[str, Annotated[Whole, Field(ge=1)]] = {}
+    therapists: dict[str, Annotated[Whole, Field(ge=1)]] = Field(default_factory=dict)
     """Number of therapists by arm; arms are of equal size. Without any there is no column of therapists."""
     therapist_effects: TherapistEffects = TherapistEffects()
     """How much therapists differ."""
