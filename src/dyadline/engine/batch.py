@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dyadline.engine.boundary import descent, made_singular, on_boundary
-from dyadline.engine.covariance import Structure
+from dyadline.engine.boundary import descent
+from dyadline.engine.covariance import Level
 from dyadline.engine.descent import Ends, Mask, descend, factors, free_entries
 from dyadline.engine.forms import Rows
 from dyadline.engine.moments import LARGEST_CELLS, Array, Index
@@ -27,10 +27,11 @@ from dyadline.engine.replicates import (
     residuals,
     with_response,
 )
-from dyadline.engine.shared import Centred, Shared, centred, shared
-from dyadline.engine.simultaneous import first_estimates
+from dyadline.engine.settle import settle
+from dyadline.engine.shared import Shared, centred, shared
+from dyadline.engine.simultaneous import Responses, first_estimates
 from dyadline.engine.solutions import Solutions
-from dyadline.engine.solve import FEW, NO_RESIDUAL, TIE, Problem, shapes
+from dyadline.engine.solve import FEW, NO_RESIDUAL, Problem
 
 AT_ONCE = 128
 """Replicates that are worked on together, at most."""
@@ -68,8 +69,8 @@ def solve_many(
     at_once
         Replicates that are worked on together; by the size of the design unless said.
     """
-    result = Solutions.unsolved(problem, responses.shape[1])
     moments = problem.moments
+    result = Solutions.unsolved(moments.n_fixed, problem.structure.parts[-1].stop, responses.shape[1])
     at_once = at_once or max(16, min(AT_ONCE, CACHE // (8 * moments.n_groups * max(1, moments.n_random))))
     design = residuals(moments, rows)
     chunks = range(0, responses.shape[1], at_once)
@@ -114,13 +115,13 @@ def _solve_together(result: Solutions, problem: Problem, parts: Iterable[Replica
         if not known.size:
             continue
         common = common or _common(problem, known)
-        responses = centred(common, known.lines, known.within)
-        start = np.moveaxis(first_estimates(common, responses), -1, 0)
+        posed = Responses(design=common, centred=centred(common, known.lines, known.within))
+        start = np.moveaxis(first_estimates(common, posed.centred), -1, 0)
         start = inside(np.where(np.isfinite(start).all(axis=(1, 2), keepdims=True), start, common.relative))
-        ends = descend(common, responses, free_entries(level, start))
-        sure = _plain(common, ends) if not few else np.zeros(known.size, dtype=bool)
-        plain, doubtful = np.flatnonzero(sure), np.flatnonzero(~sure)
-        result.write(numbers[plain], common, ends[plain])
+        ends = descend(posed, free_entries(level, start))
+        sure = plain(level, ends) & ~_far(ends) if not few else np.zeros(known.size, dtype=bool)
+        certain, doubtful = np.flatnonzero(sure), np.flatnonzero(~sure)
+        result.write(numbers[certain], level, ends[certain], common.root)
         waiting.append((numbers[doubtful], known[doubtful], ends[doubtful]))
         if sum(part.size for part, _, _ in waiting) >= at_once:
             _settle(result, problem, common, waiting)
@@ -154,17 +155,10 @@ def _settle(result: Solutions, problem: Problem, common: Shared, waiting: Waitin
         return
     known = Replicates.together([part for _, part, _ in waiting])
     ends = Ends.together([part for _, _, part in waiting])
-    responses = centred(common, known.lines, known.within)
-    own = free_entries(level, moment_estimates(problem.moments, level, known))
-    same = (np.repeat(theta[None], known.size, axis=0) for theta in shapes(structure))
-    for start in (own, *same):
-        other = descend(common, responses, start)
-        which = np.flatnonzero(other.arrived & ~(other.value >= ends.value - TIE))
-        ends.take(which, other, which)
-    edge = np.array([i for i in np.flatnonzero(ends.arrived) if on_boundary(structure, ends.theta[i])], dtype=np.intp)
-    _snap(ends, edge, common, responses[edge], structure)
+    posed = Responses(design=common, centred=centred(common, known.lines, known.within))
+    edge = settle(posed, ends, free_entries(level, moment_estimates(problem.moments, level, known)), structure)
     near = np.flatnonzero(ends.arrived & ~_far(ends))
-    result.write(numbers[near], common, ends[near])
+    result.write(numbers[near], level, ends[near], common.root)
     for i in edge:
         result.singular[numbers[i]] = True
         result.converged[numbers[i]] &= descent(structure, ends.theta[i], ends.gradient[i]) >= -1e-4
@@ -172,24 +166,15 @@ def _settle(result: Solutions, problem: Problem, common: Shared, waiting: Waitin
         result.write_alone(int(numbers[i]), problem, with_response(problem.moments, known, i))
 
 
-def _plain(common: Shared, ends: Ends) -> Mask:
+def plain(level: Level, ends: Ends) -> Mask:
     """Replicates that arrived in the interior, without doubt."""
     arrived = ends.arrived
-    factor = factors(common.level, np.where(arrived[:, None], ends.theta, 0.0))
+    factor = factors(level, np.where(arrived[:, None], ends.theta, 0.0))
     values = np.linalg.eigvalsh(factor @ factor.swapaxes(-1, -2))
-    return np.asarray(arrived & ~_far(ends) & (values[:, 0] > PLAIN**2 * np.maximum(1.0, values[:, -1])))
+    return np.asarray(arrived & (values[:, 0] > PLAIN**2 * np.maximum(1.0, values[:, -1])))
 
 
 def _far(ends: Ends) -> Mask:
     """Replicates too far from the common point for its columns."""
     sizes = np.einsum("rcc->rc", ends.inverse)
     return np.asarray((sizes.min(axis=1) < 1.0 / FAR) | (sizes.max(axis=1) > FAR))
-
-
-def _snap(ends: Ends, edge: Index, common: Shared, responses: Centred, structure: Structure) -> None:
-    """A D that is singular but for rounding is made exactly so, unless that costs anything."""
-    if not edge.size:
-        return
-    other = descend(common, responses, np.stack([made_singular(structure, theta) for theta in ends.theta[edge]]))
-    which = np.flatnonzero(other.arrived & (other.value <= ends.value[edge] + TIE))
-    ends.take(edge[which], other, which)

@@ -72,7 +72,8 @@ def satterthwaite_many(problem: Problem, solutions: Solutions, contrasts: Array,
             found = _one_by_one(problem, solutions, which, contrasts)
         else:
             found = _together(common, solutions, which, contrasts, _degrees(problem))
-        result[which] = _freedom(problem, solutions, which, contrasts, found)
+        degrees = np.full(len(which), float(_degrees(problem)))
+        result[which] = freedom(degrees, solutions, which, contrasts, found)
     return result
 
 
@@ -146,16 +147,16 @@ def _one_by_one(problem: Problem, solutions: Solutions, which: Index, contrasts:
     return Curvature(slopes=np.stack(slopes), hessian=np.stack(hessians), jacobian=np.stack(jacobians_))
 
 
-def _freedom(problem: Problem, solutions: Solutions, which: Index, contrasts: Array, found: Curvature) -> Array:
-    """From θ and log σ², in which the information is judged and g'Ag does not change."""
-    sigma2 = (solutions.rss[which] / _degrees(problem))[:, None]
+def freedom(degrees: Array, solutions: Solutions, which: Index, contrasts: Array, found: Curvature) -> Array:
+    """From θ and log σ², in which the information is judged and g'Ag does not change; `degrees` of rss, (R,)."""
+    sigma2 = (solutions.rss[which] / degrees)[:, None]
     size = ((contrasts @ solutions.inverse[which]) * contrasts).sum(axis=2)
     k = found.hessian.shape[1]
     full = np.empty((len(which), k + 1, k + 1))
     full[:, :k, :k] = found.hessian
     cross = -(solutions.d_rss[which, None] @ found.jacobian)[:, 0] / sigma2
     full[:, :k, k] = full[:, k, :k] = cross
-    full[:, k, k] = _degrees(problem)
+    full[:, k, k] = degrees
     values, vectors = np.linalg.eigh(full)
     flat = values <= 1e-9 * values[:, -1:]
     inverse = np.where(flat, 0.0, 2.0 / np.where(flat, 1.0, values))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadline.engine.covariance import Level
 from dyadline.engine.moments import Array, Index
-from dyadline.engine.shared import Centred, Shared
-from dyadline.engine.simultaneous import Evaluations, evaluations
+from dyadline.engine.simultaneous import Evaluations
 
 Mask = NDArray[np.bool_]
 
@@ -20,6 +20,25 @@ ARRIVED = 1e-16
 
 LIMIT = 20
 """Evaluations after which a replicate is given up."""
+
+
+class Posed(Protocol):
+    """R problems that are worked on together: responses on one design, or studies with designs of their own."""
+
+    @property
+    def level(self) -> Level: ...
+
+    @property
+    def n_fixed(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def __getitem__(self, chosen: Index) -> Self: ...
+
+    def evaluations(self, relative: Array) -> Evaluations:
+        """The criterion at D, (q, q, R), positive semi-definite."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +52,7 @@ class Ends:
     gradient
         In the entries of D, (R, k).
     beta, inverse
-        Coefficients, (R, p), and (X'V⁻¹X)⁻¹, (R, p, p), in the shared columns.
+        Coefficients, (R, p), and (X'V⁻¹X)⁻¹, (R, p, p), in the problems' columns.
     rss, d_rss, dd_rss
         (R,), (R, k) and (R, k, k).
     """
@@ -72,19 +91,20 @@ class Ends:
             getattr(self, field.name)[numbers] = getattr(other, field.name)[which]
 
 
-def descend(design: Shared, responses: Centred, start: Array) -> Ends:
+def descend(problems: Posed, start: Array) -> Ends:
     """Follow each replicate from its start, (R, k), to where nothing is left to gain."""
     size, k = start.shape
-    ends = Ends.nowhere(size, design.root.shape[0], k)
+    level = problems.level
+    ends = Ends.nowhere(size, problems.n_fixed, k)
     active, point, value = np.arange(size), start, np.full(size, np.inf)
     step, promised = np.zeros_like(start), np.zeros(size)
     for _ in range(LIMIT):
         trial = point + step
-        factor = factors(design.level, trial)
+        factor = factors(level, trial)
         with np.errstate(all="ignore"):  # a point that cannot be used is told by its value
-            found = evaluations(design, np.moveaxis(factor @ factor.swapaxes(-1, -2), 0, -1), responses)
+            found = problems.evaluations(np.moveaxis(factor @ factor.swapaxes(-1, -2), 0, -1))
         in_entries = np.ascontiguousarray(found.gradient.T)
-        gradient, hessian = pulled_back(design.level, factor, in_entries, np.moveaxis(found.hessian, -1, 0))
+        gradient, hessian = pulled_back(level, factor, in_entries, np.moveaxis(found.hessian, -1, 0))
         usable = np.isfinite(found.value) & np.isfinite(hessian).all(axis=(1, 2))
         hessian[~usable] = np.eye(k)
         values, vectors = np.linalg.eigh(hessian)
@@ -96,7 +116,7 @@ def descend(design: Shared, responses: Centred, start: Array) -> Ends:
         hidden = promised <= 1e-12 * (1.0 + np.abs(found.value) / 1e3)
         better = usable & (hidden | (value - found.value > 1e-4 * promised))
         done = better & (decrement <= ARRIVED) & (values[:, 0] >= -1e-7 * largest[:, 0])
-        _keep(ends, active, responses, found, trial, in_entries, np.flatnonzero(done))
+        _keep(ends, active, found, trial, in_entries, np.flatnonzero(done))
 
         newton = -np.einsum("rik,rk->ri", vectors, along / curvature)
         radius = np.maximum(1.0, np.linalg.norm(trial, axis=1))
@@ -109,7 +129,7 @@ def descend(design: Shared, responses: Centred, start: Array) -> Ends:
         if not stay.size:
             break
         if stay.size < active.size:
-            active, responses = active[stay], responses[stay]
+            active, problems = active[stay], problems[stay]
             point, value, step, promised = point[stay], value[stay], step[stay], promised[stay]
     return ends
 
@@ -117,7 +137,6 @@ def descend(design: Shared, responses: Centred, start: Array) -> Ends:
 def _keep(
     ends: Ends,
     active: Index,
-    responses: Centred,
     found: Evaluations,
     theta: Array,
     gradient: Array,
@@ -129,7 +148,7 @@ def _keep(
     ends.theta[at] = theta[which]
     ends.value[at] = found.value[which]
     ends.gradient[at] = gradient[which]
-    ends.beta[at] = (responses.beta[:, which] + found.beta[:, which]).T
+    ends.beta[at] = found.beta[:, which].T
     ends.inverse[at] = np.moveaxis(found.inverse[:, :, which], -1, 0)
     ends.rss[at] = found.rss[which]
     ends.d_rss[at] = found.d_rss[:, which].T

@@ -13,11 +13,12 @@ have the same design). The gradient is exact, so that this changes the number of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dyadline.engine.moments import Array, lower
+from dyadline.engine.covariance import Level
+from dyadline.engine.moments import Array, Index, lower
 from dyadline.engine.shared import (
     Centred,
     Shared,
@@ -42,9 +43,9 @@ class Evaluations:
     value, gradient, hessian
         Profiled, in the nb entries of D: (R,), (nb, R), (nb, nb, R); the Hessian nearly.
     beta
-        Less the fit at D₀, (p, R).
+        (p, R); from `evaluations` below less the fit at D₀.
     inverse
-        (X'V⁻¹X)⁻¹ in the shared columns, (p, p, R).
+        (X'V⁻¹X)⁻¹ in the problems' columns, (p, p, R).
     rss, d_rss, dd_rss
         r'V⁻¹r and its exact derivatives, (R,), (nb, R) and (nb, nb, R).
     """
@@ -57,6 +58,34 @@ class Evaluations:
     rss: Array
     d_rss: Array
     dd_rss: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Responses:
+    """R responses on one design, as problems that are worked on together (`descent.Posed`)."""
+
+    design: Shared
+    centred: Centred
+
+    @property
+    def level(self) -> Level:
+        return self.design.level
+
+    @property
+    def n_fixed(self) -> int:
+        return int(self.design.root.shape[0])
+
+    @property
+    def size(self) -> int:
+        return int(self.centred.beta.shape[1])
+
+    def __getitem__(self, chosen: Index) -> Responses:
+        return Responses(design=self.design, centred=self.centred[chosen])
+
+    def evaluations(self, relative: Array) -> Evaluations:
+        """The criterion at D, (q, q, R)."""
+        found = evaluations(self.design, relative, self.centred)
+        return replace(found, beta=self.centred.beta + found.beta)
 
 
 def first_estimates(design: Shared, responses: Centred) -> Array:

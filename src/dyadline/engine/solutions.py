@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadline.engine.covariance import Level
 from dyadline.engine.descent import Ends
 from dyadline.engine.moments import Array, Index, Moments
-from dyadline.engine.shared import Shared
 from dyadline.engine.solve import Problem, solve
 from dyadline.errors import FitError
 
@@ -45,9 +45,8 @@ class Solutions:
     singular: NDArray[np.bool_]
 
     @classmethod
-    def unsolved(cls, problem: Problem, size: int) -> Solutions:
-        """Of replicates that are still to be solved."""
-        p, k = problem.moments.n_fixed, problem.structure.parts[-1].stop
+    def unsolved(cls, p: int, k: int, size: int) -> Solutions:
+        """Of replicates that are still to be solved, with p coefficients and k covariance parameters."""
         shapes = ((k,), (p,), (p, p), (), (k,), (k, k), ())
         numbers = [field.name for field in fields(cls)][: len(shapes)]
         return cls(
@@ -62,16 +61,17 @@ class Solutions:
             getattr(self, field.name).flags.writeable = False
         return self
 
-    def write(self, numbers: Index, design: Shared, ends: Ends) -> None:
-        """The replicates that arrived, in the design's own columns and with Λ's diagonal positive."""
+    def write(self, numbers: Index, level: Level, ends: Ends, root: Array | None = None) -> None:
+        """The replicates that arrived, with Λ's diagonal positive; columns of the ends = own columns · root, (p, p)."""
         which = np.flatnonzero(ends.arrived)
-        at, theta, root = numbers[which], ends.theta[which], design.root
-        rows, columns = design.level.entries
-        diagonal = np.zeros((len(which), design.level.size))
+        at, theta = numbers[which], ends.theta[which]
+        rows, columns = level.entries
+        diagonal = np.zeros((len(which), level.size))
         diagonal[:, rows[rows == columns]] = theta[:, rows == columns]
         self.theta[at] = theta * np.where(diagonal < 0.0, -1.0, 1.0)[:, columns]
-        self.beta[at] = ends.beta[which] @ root.T
-        self.inverse[at] = root @ ends.inverse[which] @ root.T
+        beta, inverse = ends.beta[which], ends.inverse[which]
+        self.beta[at] = beta if root is None else beta @ root.T
+        self.inverse[at] = inverse if root is None else root @ inverse @ root.T
         self.rss[at], self.d_rss[at], self.dd_rss[at] = ends.rss[which], ends.d_rss[which], ends.dd_rss[which]
         self.criterion[at] = ends.value[which]
         self.converged[at] = True

@@ -1,0 +1,109 @@
+"""The optima of many studies at once, each with its own design, and their Satterthwaite degrees of freedom."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dyadline.engine.batch import plain
+from dyadline.engine.batch_information import Curvature, freedom
+from dyadline.engine.boundary import descent
+from dyadline.engine.descent import descend, factors, free_entries, jacobians, pulled_back
+from dyadline.engine.line_models import (
+    LINE,
+    STRUCTURE,
+    TWICE,
+    LineModels,
+    carried,
+    leverages,
+    moment_estimates,
+    moments_of,
+    moved_products,
+    sandwich,
+    traces,
+    weights,
+)
+from dyadline.engine.moments import Array, Index
+from dyadline.engine.settle import settle
+from dyadline.engine.solutions import Solutions
+from dyadline.engine.solve import FEW, NO_RESIDUAL, Problem
+
+DEPENDENT = 1e-10
+"""Smallest eigenvalue of the predictors' correlations at which they can be told apart."""
+
+
+def solve_line_models(models: LineModels) -> Solutions:
+    """Find the optimum of each study, in its own columns (intercept part first).
+
+    A study without an answer stays empty: predictors that repeat each other, as many effects as rows, no residual.
+    """
+    result = Solutions.unsolved(models.n_fixed, LINE.n_entries, models.size)
+    numbers = np.flatnonzero(_solvable(models))
+    if not numbers.size:
+        return result.finished()
+    models = models[numbers]
+    own = free_entries(LINE, moment_estimates(models))
+    ends = descend(models, own)
+    few = models.n_groups < FEW * LINE.size + models.n_fixed
+    sure = plain(LINE, ends) & ~few
+    result.write(numbers[sure], LINE, ends[np.flatnonzero(sure)])
+    doubtful = np.flatnonzero(~sure)
+    if doubtful.size:
+        numbers, models, ends = numbers[doubtful], models[doubtful], ends[doubtful]
+        edge = settle(models, ends, own[doubtful], STRUCTURE)
+        result.write(numbers, LINE, ends)
+        for i in edge:
+            result.singular[numbers[i]] = True
+            result.converged[numbers[i]] &= descent(STRUCTURE, ends.theta[i], ends.gradient[i]) >= -1e-4
+        # Tiny studies have several optima: they are left to the engine that scatters its starts.
+        for i in np.flatnonzero(~ends.arrived | few[doubtful]).tolist():
+            problem = Problem(moments=moments_of(models, i), structure=STRUCTURE, method=models.method)
+            result.write_alone(int(numbers[i]), problem, problem.moments)
+    return result.finished()
+
+
+def _solvable(models: LineModels) -> Array:
+    """Studies that have an answer, (R,)."""
+    used = models.gram[:, 0] > 0.0
+    w = np.where(used[:, :, None], models.predictors, 0.0)
+    sizes = np.sqrt((w * w).sum(axis=1))
+    cosines = (w / np.maximum(sizes, 1e-300)[:, None]).swapaxes(1, 2) @ (w / np.maximum(sizes, 1e-300)[:, None])
+    apart = np.linalg.eigvalsh(cosines)[:, 0] > DEPENDENT
+    whole = models.determinant > 1e-10 * np.maximum(models.gram[:, 0] * models.gram[:, 2], 1e-300)
+    random = used.sum(axis=1) + whole.sum(axis=1)
+    total = models.within + (models.lines[:, 0] ** 2 * models.gram[:, 0]).sum(axis=1)
+    enough = (models.n_rows > random) & (models.n_rows > models.n_fixed) & (used.sum(axis=1) > w.shape[2])
+    return np.asarray(apart & enough & (models.within > NO_RESIDUAL * total))
+
+
+def line_freedom(models: LineModels, solutions: Solutions, contrasts: Array) -> Array:
+    """Satterthwaite's degrees of freedom of m contrasts, (m, p), of each study's columns, (R, m); see `freedom`."""
+    result = np.full((models.size, len(contrasts)), np.nan)
+    there = np.flatnonzero(np.isfinite(solutions.criterion))
+    if there.size:
+        found = _curvature(models[there], solutions, there, contrasts)
+        result[there] = freedom(models.degrees[there], solutions, there, contrasts, found)
+    return result
+
+
+def _curvature(models: LineModels, solutions: Solutions, which: Index, contrasts: Array) -> Curvature:
+    factor = factors(LINE, solutions.theta[which])
+    inverse = solutions.inverse[which]
+    s, _ = weights(models, np.moveaxis(factor @ factor.swapaxes(-1, -2), 0, -1))
+    slope, curves = s, -s
+    if models.method == "REML":
+        pulled = sandwich(s, leverages(models, inverse))
+        slope, curves = s - pulled, 2.0 * pulled - s
+    gradient, hessian = slope.sum(axis=2) * TWICE, traces(s, curves)
+    if models.method == "REML":
+        hessian = hessian - carried(models, s, inverse)
+    half = contrasts @ inverse
+    slopes = np.einsum("rmc,ricd,rmd->rmi", half, moved_products(models, s), half, optimize=True)
+    sigma2 = solutions.rss[which] / models.degrees
+    gradient = gradient + solutions.d_rss[which] / sigma2[:, None]
+    hessian = hessian + solutions.dd_rss[which] / sigma2[:, None, None]
+    jacobian = jacobians(LINE, factor)
+    return Curvature(
+        slopes=slopes @ jacobian,
+        hessian=pulled_back(LINE, factor, gradient, hessian)[1],
+        jacobian=jacobian,
+    )
