@@ -85,7 +85,12 @@ class Scale:
 
 
 def fit_lines(
-    t: Array, responses: Array, predictors: Mapping[str, Array] | None = None, method: Method = "REML"
+    t: Array,
+    responses: Array,
+    predictors: Mapping[str, Array] | None = None,
+    method: Method = "REML",
+    *,
+    time: str = "t",
 ) -> LineFits:
     """Fit `y ~ t * (x1 + x2 + …) + (t | dyad)` to each of R studies.
 
@@ -99,6 +104,8 @@ def fit_lines(
         Of the dyad, (R, J) each; a dyad that lacks one is left out of its study.
     method
         ``"REML"`` or ``"ML"``.
+    time
+        Name of t among the terms.
     """
     given = dict(predictors or {})
     size, dyads, _ = responses.shape
@@ -111,7 +118,7 @@ def fit_lines(
     at = (t - scale.centre) / scale.unit
     models = _models(at, y, there, w, method)
     found = solve_line_models(models)
-    return _named(tuple(given), models, found, scale)
+    return _named(tuple(given), time, models, found, scale)
 
 
 def satterthwaite_lines(fits: LineFits, terms: tuple[str, ...]) -> Array:
@@ -190,7 +197,7 @@ def _models(t: Array, y: Array, there: NDArray[np.bool_], w: Array, method: Meth
     )
 
 
-def _named(names: tuple[str, ...], models: LineModels, found: Solutions, scale: Scale) -> LineFits:
+def _named(names: tuple[str, ...], time: str, models: LineModels, found: Solutions, scale: Scale) -> LineFits:
     m = len(names) + 1
     sigma = scale.size * np.sqrt(found.rss / models.degrees)
     parts = np.moveaxis(found.beta.reshape(-1, 2, m), 1, 2)  # (R, m, 2)
@@ -203,7 +210,7 @@ def _named(names: tuple[str, ...], models: LineModels, found: Solutions, scale: 
     factor = scale.turn @ factors(LINE, found.theta)
     # The slope's part of a dyad's line is in the response's units; σ²D likewise.
     covariance = (sigma**2)[:, None, None] * (factor @ factor.swapaxes(-1, -2))
-    terms = (INTERCEPT, *names, "t", *(f"t:{name}" for name in names))
+    terms = (INTERCEPT, *names, time, *(f"{time}:{name}" for name in names))
     return LineFits(
         terms=terms,
         estimates=estimates.swapaxes(1, 2).reshape(-1, 2 * m),

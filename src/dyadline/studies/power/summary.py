@@ -1,0 +1,238 @@
+"""From what replicates gave to the tables of a power study.
+
+Measures and their Monte-Carlo errors: Morris, T. P., White, I. R., & Crowther, M. J. (2019). Using simulation studies
+to evaluate statistical methods. Statistics in Medicine, 38, 2074–2102.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from dyadline.engine.moments import Array
+from dyadline.parallel.jobs import Arrays
+from dyadline.plan.scores import describe_operationalisation
+from dyadline.plan.truth import Truth
+from dyadline.studies.power.design import patients_per_therapist, rated_occasions, share_lost
+from dyadline.studies.power.models import terms_in_question
+from dyadline.studies.power.result import SCORES, TESTS
+from dyadline.studies.power.work import ERROR_FREE, ESTIMATED, PowerWork, correlation
+
+NORMAL = 1.959963984540054
+"""97.5 % of the standard normal distribution."""
+
+CLEAR = 3.0
+"""A ratio is given only where its denominator is so many standard errors from zero."""
+
+Row = dict[str, object]
+
+
+def wilson(successes: float, trials: int) -> tuple[float | None, float | None, float | None]:
+    """A share and its 95 % interval after Wilson (1927); nothing without trials."""
+    if not trials:
+        return None, None, None
+    share = successes / trials
+    z2 = NORMAL * NORMAL / trials
+    middle = (share + z2 / 2.0) / (1.0 + z2)
+    half = NORMAL * np.sqrt(share * (1.0 - share) / trials + z2 / (4.0 * trials)) / (1.0 + z2)
+    return share, max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def rejections(arrays: Arrays, key: str, alpha: float) -> NDArray[np.bool_]:
+    """Whether each test of each replicate is significant, (n, T); a replicate without an answer is not."""
+    from scipy.special import stdtr
+
+    estimate, error, df = (np.asarray(arrays[f"{key}.{name}"]) for name in ("estimate", "std_error", "df"))
+    there = np.asarray(arrays[f"{key}.converged"])[:, None] & np.isfinite(estimate) & (error > 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = 2.0 * stdtr(np.minimum(df, 1e12), -np.abs(estimate / error))
+    return np.asarray(there & (p < alpha))
+
+
+def design_row(number: int, truth: Truth) -> Row:
+    """The columns that say which design a row is about."""
+    return {
+        "design": number,
+        "dyads": truth.dyads,
+        "sessions": len(rated_occasions(truth)),
+        "drop_out": share_lost(truth),
+        "per_therapist": patients_per_therapist(truth),
+        "effect": truth.outcome.effect,
+    }
+
+
+def tests_table(
+    work: PowerWork,
+    arrays: Mapping[int, Arrays],
+    lost: Mapping[int, int],
+    alpha: float,
+    shown: Sequence[int],
+    nulls: Mapping[int, int],
+) -> pl.DataFrame:
+    """One row per design, score and tested term; columns as `result.TESTS`.
+
+    Parameters
+    ----------
+    work
+        What was done.
+    arrays
+        Results by design.
+    lost
+        Replicates without any result, by design: they count as not significant.
+    alpha
+        Level of the tests.
+    shown
+        Designs that have rows.
+    nulls
+        For each of these the design without effect, where there is one.
+    """
+    rows: list[Row] = []
+    for design in shown:
+        if design not in arrays:
+            continue
+        for number, how in enumerate(work.scores):
+            plan = work.plan.model_copy(update={"convergence": how})
+            for model in work.models:
+                terms = terms_in_question(model, plan, every=work.every)
+                key = f"{number}.{model}"
+                measured = _measures(arrays[design], key, alpha, lost.get(design, 0))
+                null = nulls.get(design)
+                wrong = (
+                    _shares(arrays[null], f"{key}.{ESTIMATED}", alpha, lost.get(null, 0)) if null in arrays else None
+                )
+                for place, term in enumerate(terms):
+                    about = {
+                        **design_row(design, work.truths[design]),
+                        "score": describe_operationalisation(how).name,
+                        "model": model,
+                        "term": term,
+                    }
+                    type_i = wrong[place] if wrong else (None, None, None)
+                    rows.append(
+                        {
+                            **about,
+                            **{name: _plain(values, place) for name, values in measured.items()},
+                            **dict(zip(("type_i", "type_i_low", "type_i_high"), type_i, strict=True)),
+                        }
+                    )
+    return pl.DataFrame([{name: row[name] for name in TESTS} for row in rows], schema=TESTS)
+
+
+def _plain(values: object, place: int) -> object:
+    """One term's value; NaN is nothing."""
+    value = values[place] if isinstance(values, np.ndarray | list) else values
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _shares(arrays: Arrays, key: str, alpha: float, lost: int) -> list[tuple[float | None, float | None, float | None]]:
+    hits = rejections(arrays, key, alpha)
+    return [wilson(int(column.sum()), len(hits) + lost) for column in hits.T]
+
+
+def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, object]:
+    """Measures of T tests, each a list of T or one for all."""
+    from scipy.special import stdtrit
+
+    own = f"{key}.{ESTIMATED}"
+    estimate, error, df = (np.asarray(arrays[f"{own}.{name}"]) for name in ("estimate", "std_error", "df"))
+    converged = np.asarray(arrays[f"{own}.converged"])
+    answered = converged[:, None] & np.isfinite(estimate)
+    terms = estimate.shape[1]
+    power = _shares(arrays, own, alpha, lost)
+    found: dict[str, object] = {
+        "replicates": len(estimate) + lost,
+        "failed": int((~answered[:, 0]).sum()) + lost,
+        "singular": float(np.asarray(arrays[f"{own}.singular"])[answered[:, 0]].mean())
+        if answered[:, 0].any()
+        else None,
+        "power": [p for p, _, _ in power],
+        "power_low": [low for _, low, _ in power],
+        "power_high": [high for _, _, high in power],
+        "estimate": _means(estimate, answered),
+        "std_error": _means(error, answered),
+        "sd_estimates": _spreads(estimate, answered),
+        **{name: [None] * terms for name in TRUE},
+    }
+    exact = f"{key}.{ERROR_FREE}"
+    if f"{exact}.estimate" not in arrays:
+        return found
+    true = np.asarray(arrays[f"{exact}.estimate"])
+    both = answered & np.asarray(arrays[f"{exact}.converged"])[:, None] & np.isfinite(true)
+    target = _means(true, both)
+    bias, n = _means(estimate - true, both), both.sum(axis=0)
+    half = stdtrit(np.minimum(df, 1e12), 0.975) * error
+    inside = both & (np.abs(estimate - target) <= half)
+    cover = [wilson(int(hit), int(all_)) for hit, all_ in zip(inside.sum(axis=0), n, strict=True)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bias_error = _spreads(estimate - true, both) / np.sqrt(n)
+        clear = np.abs(target) > CLEAR * _spreads(true, both) / np.sqrt(n)
+        ratio = np.where(clear, _means(estimate, both) / target, np.nan)
+        # Delta method: estimate − ratio · true has mean zero.
+        off = _spreads(estimate - ratio * true, both) / np.sqrt(n) / np.abs(target)
+    free = _shares(arrays, exact, alpha, lost)
+    return found | {
+        "true_effect": target,
+        "bias": bias,
+        "bias_error": bias_error,
+        "attenuation": ratio,
+        "attenuation_low": ratio - NORMAL * off,
+        "attenuation_high": ratio + NORMAL * off,
+        "coverage": [c for c, _, _ in cover],
+        "coverage_low": [low for _, low, _ in cover],
+        "coverage_high": [high for _, _, high in cover],
+        "power_error_free": [p for p, _, _ in free],
+    }
+
+
+TRUE = (
+    "true_effect",
+    "bias",
+    "bias_error",
+    "attenuation",
+    "attenuation_low",
+    "attenuation_high",
+    "coverage",
+    "coverage_low",
+    "coverage_high",
+    "power_error_free",
+)
+"""What is known only where the same studies were analysed with scores free of error."""
+
+
+def _means(values: Array, there: NDArray[np.bool_]) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(there, values, 0.0).sum(axis=0) / there.sum(axis=0))
+
+
+def _spreads(values: Array, there: NDArray[np.bool_]) -> Array:
+    """Standard deviations over replicates, (T,)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = np.where(there, values - _means(values, there), 0.0)
+        return np.asarray(np.sqrt((off * off).sum(axis=0) / (there.sum(axis=0) - 1)))
+
+
+def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[int]) -> pl.DataFrame:
+    """One row per design and operationalisation; columns as `result.SCORES`."""
+    rows: list[Row] = []
+    for design in shown:
+        if design not in arrays:
+            continue
+        for number, how in enumerate(work.scores):
+            found = arrays[design]
+            key = f"{number}.reliability"
+            r = correlation(np.asarray(found[key])) if key in found else None
+            rows.append(
+                {
+                    **design_row(design, work.truths[design]),
+                    "score": describe_operationalisation(how).name,
+                    "reliability": None if r is None else r * r,
+                    "validity": correlation(np.asarray(found[f"{number}.validity"])),
+                    "without": float(np.asarray(found[f"{number}.without"]).mean()),
+                }
+            )
+    return pl.DataFrame(rows, schema=SCORES)
