@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from dyadline.plan.columns import ItemsSection, Name, Number, Section, whole
 
 Whole = Annotated[int, BeforeValidator(whole)]
-Variance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Correlation = Annotated[float, Field(gt=-1, lt=1)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Variance = Annotated[Number, Field(ge=0)]
+Correlation = Annotated[Number, Field(gt=-1, lt=1)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
 
 EFFECTS = ("patient", "patient:t", "therapist", "therapist:t", "outcome", "outcome:t")
 """Random effects of a dyad in the order of `covariance`: intercept and slope of each rater and of the outcome."""
@@ -68,7 +69,7 @@ class MissingTruth(Section):
 class LengthTruth(Section):
     """Number of sessions of a dyad: log-normal."""
 
-    median: Annotated[float, Field(gt=0)]
+    median: Annotated[Number, Field(gt=0)]
     """Median."""
     log_sd: Variance
     """Standard deviation of the logarithm."""
@@ -173,7 +174,7 @@ class OutcomeTruth(Section):
     """Whether true curves drive it, or the scores that the default operationalisation gives them."""
     convergence: TrueConvergence = TrueConvergence()
     """What convergence means, where true curves drive the outcome."""
-    effect: Annotated[float, Field(gt=-1, lt=1)] | None = None
+    effect: Correlation | None = None
     """Standardised effect of true convergence on the slope: the correlation of convergence with the slope as the
     other predictors leave it. It takes the place of `slope.convergence`; `random.slope` stays the whole variance."""
     fixed: CoefficientsTruth
@@ -240,8 +241,19 @@ class Truth(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if any(b <= a for a, b in zip(self.occasions, self.occasions[1:], strict=False)):
-            raise ValueError("occasions must ascend")
-        if self.rated is not None and (len(self.rated) < 2 or set(self.rated) - set(self.occasions)):
-            raise ValueError("rated must name at least two of the occasions")
+        from dyadline.plan.truth_checks import contradictions
+
+        if found := contradictions(self):
+            words = "; ".join(f"{'.'.join(path)}: {said}" for path, said in found)
+            raise PydanticCustomError("contradictions", "{words}", {"words": words, "found": found})
         return self
+
+    @property
+    def rated_occasions(self) -> tuple[float, ...]:
+        """Occasions at which the alliance is rated."""
+        return self.occasions if self.rated is None else self.rated
+
+    def with_dyads(self, dyads: int) -> Self:
+        """The same truth with another number of dyads; therapists grow in proportion, at least one per arm."""
+        scaled = {arm: max(1, round(count * dyads / self.dyads)) for arm, count in self.therapists.items()}
+        return self.model_copy(update={"dyads": dyads, "therapists": scaled})
