@@ -45,11 +45,15 @@ def rejections(arrays: Arrays, key: str, alpha: float) -> NDArray[np.bool_]:
     """Whether each test of each replicate is significant, (n, T); a replicate without an answer is not."""
     from scipy.special import stdtr
 
-    estimate, error, df = (np.asarray(arrays[f"{key}.{name}"]) for name in ("estimate", "std_error", "df"))
-    there = np.asarray(arrays[f"{key}.converged"])[:, None] & np.isfinite(estimate) & (error > 0.0)
+    estimate, error, df = (_numbers(arrays, f"{key}.{name}") for name in ("estimate", "std_error", "df"))
+    there = _numbers(arrays, f"{key}.converged")[:, None].astype(bool) & np.isfinite(estimate) & (error > 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2.0 * stdtr(np.minimum(df, 1e12), -np.abs(estimate / error))
     return np.asarray(there & (p < alpha))
+
+
+def _numbers(arrays: Arrays, name: str) -> Array:
+    return np.asarray(arrays[name], dtype=np.float64)
 
 
 def design_row(number: int, truth: Truth) -> Row:
@@ -139,17 +143,15 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
     from scipy.special import stdtrit
 
     own = f"{key}.{ESTIMATED}"
-    estimate, error, df = (np.asarray(arrays[f"{own}.{name}"]) for name in ("estimate", "std_error", "df"))
-    converged = np.asarray(arrays[f"{own}.converged"])
+    estimate, error, df = (_numbers(arrays, f"{own}.{name}") for name in ("estimate", "std_error", "df"))
+    converged = _numbers(arrays, f"{own}.converged").astype(bool)
     answered = converged[:, None] & np.isfinite(estimate)
     terms = estimate.shape[1]
     power = _shares(arrays, own, alpha, lost)
     found: dict[str, object] = {
         "replicates": len(estimate) + lost,
         "failed": int((~answered[:, 0]).sum()) + lost,
-        "singular": float(np.asarray(arrays[f"{own}.singular"])[answered[:, 0]].mean())
-        if answered[:, 0].any()
-        else None,
+        "singular": float(_numbers(arrays, f"{own}.singular")[answered[:, 0]].mean()) if answered[:, 0].any() else None,
         "power": [p for p, _, _ in power],
         "power_low": [low for _, low, _ in power],
         "power_high": [high for _, _, high in power],
@@ -161,8 +163,8 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
     exact = f"{key}.{ERROR_FREE}"
     if f"{exact}.estimate" not in arrays:
         return found
-    true = np.asarray(arrays[f"{exact}.estimate"])
-    both = answered & np.asarray(arrays[f"{exact}.converged"])[:, None] & np.isfinite(true)
+    true = _numbers(arrays, f"{exact}.estimate")
+    both = answered & _numbers(arrays, f"{exact}.converged")[:, None].astype(bool) & np.isfinite(true)
     target = _means(true, both)
     bias, n = _means(estimate - true, both), both.sum(axis=0)
     half = stdtrit(np.minimum(df, 1e12), 0.975) * error
@@ -225,14 +227,14 @@ def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[
         for number, how in enumerate(work.scores):
             found = arrays[design]
             key = f"{number}.reliability"
-            r = correlation(np.asarray(found[key])) if key in found else None
+            r = correlation(_numbers(found, key)) if key in found else None
             rows.append(
                 {
                     **design_row(design, work.truths[design]),
                     "score": describe_operationalisation(how).name,
                     "reliability": None if r is None else r * r,
-                    "validity": correlation(np.asarray(found[f"{number}.validity"])),
-                    "without": float(np.asarray(found[f"{number}.without"]).mean()),
+                    "validity": correlation(_numbers(found, f"{number}.validity")),
+                    "without": float(_numbers(found, f"{number}.without").mean()),
                 }
             )
     return pl.DataFrame(rows, schema=SCORES)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dyadline.engine.moments import Array
 from dyadline.parallel.jobs import Arrays, Part
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
+from dyadline.plan.model import Term, term_label
 from dyadline.plan.truth import Truth
 from dyadline.scoring.ratings import RATERS
 from dyadline.studies.power.design import rated_occasions
@@ -74,7 +75,7 @@ class PowerWork:
                 rated, t, outcome = in_windows(drawn, self.plan, how)
                 scored[kind] = score_studies(rated, how, error_free=kind == ERROR_FREE)
                 plan = self.plan.model_copy(update={"convergence": how})
-                terms = [dyad_terms(model, plan) for model in self.models]
+                terms = [_told_apart(dyad_terms(model, plan), kind, how) for model in self.models]
                 columns = {**scored[kind].columns, "baseline": drawn.baseline}
                 predictors = centred_predictors(columns, outcome, terms)
                 for model, own in zip(self.models, terms, strict=True):
@@ -94,6 +95,13 @@ class PowerWork:
             if self.error_free:
                 found[f"{number}.reliability"] = sums(own_scores.raw, scored[ERROR_FREE].raw)
         return found
+
+
+def _told_apart(terms: tuple[Term, ...], kind: str, how: ConvergenceSection) -> tuple[Term, ...]:
+    """Without error an early difference is that of the two early levels: it says nothing that they do not."""
+    if kind == ERROR_FREE and how.early_discrepancy in ("signed", "curve"):
+        return tuple(t for t in terms if term_label(t) != "early_discrepancy")
+    return terms
 
 
 def in_windows(drawn: Drawn, plan: AnalysisPlan, how: ConvergenceSection) -> tuple[RatedStudies, Array, Array]:

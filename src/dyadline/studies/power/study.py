@@ -1,0 +1,269 @@
+"""A power study: designs, replicates, tables, and the number of dyads that a power needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+import numpy as np
+import polars as pl
+
+from dyadline import __version__
+from dyadline.errors import PlanError, whole_number
+from dyadline.parallel.jobs import Arrays, Done, Part, Progress
+from dyadline.parallel.run import Runner
+from dyadline.parallel.store import Store
+from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
+from dyadline.plan.scores import describe_operationalisation
+from dyadline.plan.truth import Truth
+from dyadline.studies.power.design import Design, designed, patients_per_therapist, rated_occasions, share_lost
+from dyadline.studies.power.models import terms_in_question
+from dyadline.studies.power.result import NEEDED, PowerResult
+from dyadline.studies.power.search import needed
+from dyadline.studies.power.summary import rejections, scores_table, tests_table
+from dyadline.studies.power.work import ESTIMATED, PowerWork
+
+AT_ONCE = 6144
+"""Dyads of all studies of one part: what is worked on together should stay in the processor's cache."""
+
+SLOPE = "time:convergence"
+"""The test of the question: whether convergence goes with change."""
+
+Stores = Callable[[str, str], Store | None]
+"""From a name and a fingerprint to a place for finished parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a power study asks.
+
+    Attributes
+    ----------
+    designs
+        To be compared.
+    scores
+        Operationalisations to be analysed.
+    models
+        2, 3 or both.
+    replicates, seed, alpha
+        Studies per design, seed of their random numbers, level of the tests.
+    null
+        Whether each design is also drawn without effect, for the type I error.
+    error_free
+        Whether studies are also analysed with scores free of error.
+    every
+        Whether all predictors' tests are counted, or those of convergence alone.
+    goal
+        Power for which the number of dyads is searched; none unless given.
+    search
+        Fewest and most dyads of the search.
+    precision
+        Half width of the 95 % interval of that number, relative to it, at which the search ends.
+    """
+
+    designs: Sequence[Design]
+    scores: Sequence[ConvergenceSection] = field(default_factory=lambda: (ConvergenceSection(),))
+    models: tuple[int, ...] = (2, 3)
+    replicates: int = 1000
+    seed: int = 1
+    alpha: float = 0.05
+    null: bool = True
+    error_free: bool = True
+    every: bool = False
+    goal: float | None = None
+    search: tuple[int, int] = (20, 2000)
+    precision: float = 0.05
+
+
+def power_study(
+    truth: Truth,
+    plan: AnalysisPlan,
+    question: Question,
+    run: Runner,
+    *,
+    title: str = "",
+    stores: Stores | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> PowerResult:
+    """Draw, analyse and count.
+
+    Parameters
+    ----------
+    truth, plan
+        From which studies are drawn, and how they are analysed (models, estimation, time).
+    question
+        What is asked.
+    run
+        An open executor.
+    title
+        Of the study.
+    stores
+        Where finished parts are kept.
+    progress
+        Called as replicates are finished.
+
+    Raises
+    ------
+    PlanError
+        A design or a question that cannot be.
+    """
+    _check(question)
+    shown = [designed(truth, design) for design in question.designs]
+    truths, nulls = _with_nulls(shown, truth, question)
+    work = PowerWork(
+        truths=tuple(truths),
+        scores=tuple(question.scores),
+        plan=plan,
+        models=question.models,
+        seed=question.seed,
+        every=question.every,
+        error_free=question.error_free,
+    )
+    parts = [part for task, made in enumerate(truths) for part in _parts(task, made.dyads, range(question.replicates))]
+    done = run(work, parts, store=stores("grid", fingerprint(work)) if stores else None, progress=progress)
+    lost = Counter(failure.task for failure in done.failures)
+    numbers = range(len(shown))
+    found, searched = pl.DataFrame(schema=NEEDED), done.interrupted
+    if question.goal is not None and not done.interrupted:
+        found, searched = _searched(truth, work, question, run, stores)
+    return PowerResult(
+        truth=shown[0],
+        title=title or truth.title,
+        alpha=question.alpha,
+        replicates=question.replicates,
+        seed=question.seed,
+        tests=tests_table(work, done.arrays, lost, question.alpha, numbers, nulls),
+        scores=scores_table(work, done.arrays, numbers),
+        needed=found,
+        operationalisations=[(o.name, o.sentence) for o in map(describe_operationalisation, question.scores)],
+        failures=done.failures,
+        interrupted=done.interrupted or searched,
+    )
+
+
+def fingerprint(work: PowerWork, *more: str) -> str:
+    """What tells one piece of work from another."""
+    said = [t.model_dump_json() for t in work.truths] + [s.model_dump_json() for s in work.scores]
+    said += [work.plan.model_dump_json(), repr((work.models, work.seed, work.every, work.error_free)), __version__]
+    return sha256("\n".join([*said, *more]).encode()).hexdigest()
+
+
+def _check(question: Question) -> None:
+    whole_number(question.replicates, "The number of replicates", 1)
+    whole_number(question.seed, "The seed", 0)
+    if not question.designs or not question.scores or not question.models:
+        raise PlanError("A power study needs at least one design, one score and one model")
+    if not 0.0 < question.alpha < 1.0:
+        raise PlanError(f"Alpha is a probability between 0 and 1, not {question.alpha:g}", where="alpha")
+    if set(question.models) - {2, 3}:
+        raise PlanError("Convergence is tested in Models 2 and 3", where="models", way_out="Write 2, 3 or 2,3")
+    names = [describe_operationalisation(how).name for how in question.scores]
+    if len(set(names)) < len(names):
+        raise PlanError("An operationalisation stands twice", where="scores")
+
+
+def _with_nulls(shown: list[Truth], truth: Truth, question: Question) -> tuple[list[Truth], dict[int, int]]:
+    """Designs without effect behind the others, each once, and which belongs to which."""
+    truths, nulls = list(shown), {}
+    if not question.null:
+        return truths, nulls
+    for number, design in enumerate(question.designs):
+        still = designed(truth, replace(design, effect=0.0))
+        if still not in truths:
+            truths.append(still)
+        nulls[number] = truths.index(still)
+    return truths, nulls
+
+
+def _parts(task: int, dyads: int, numbers: range) -> list[Part]:
+    size = max(4, min(64, AT_ONCE // dyads))
+    return [Part(task, tuple(numbers[k : k + size])) for k in range(0, len(numbers), size)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchWork:
+    """The work of a search: the task is the number of dyads."""
+
+    truth: Truth
+    design: Design
+    work: PowerWork
+
+    def __call__(self, part: Part) -> Arrays:
+        made = designed(self.truth, replace(self.design, dyads=part.task))
+        return replace(self.work, truths=(made,))(Part(0, part.numbers))
+
+
+def _searched(
+    truth: Truth, work: PowerWork, question: Question, run: Runner, stores: Stores | None
+) -> tuple[pl.DataFrame, bool]:
+    """Dyads needed, for each design but for its dyads, each score and each model; whether it was interrupted."""
+    rows: list[Mapping[str, object]] = []
+    assert question.goal is not None
+    for design in dict.fromkeys(replace(d, dyads=None) for d in question.designs):
+        if design.effect == 0.0:
+            continue
+        for how in question.scores:
+            for model in question.models:
+                own = replace(work, truths=(), scores=(how,), models=(model,), every=False, error_free=False)
+                search = SearchWork(truth=truth, design=design, work=own)
+                name = f"search-{len(rows)}"
+                store = stores(name, fingerprint(own, truth.model_dump_json(), repr(design))) if stores else None
+                power = _Power(search, run, store, question.alpha)
+                try:
+                    found = needed(
+                        power,
+                        goal=question.goal,
+                        low=question.search[0],
+                        high=question.search[1],
+                        tolerance=question.precision,
+                    )
+                except _Interrupted:
+                    return pl.DataFrame(rows, schema=NEEDED), True
+                made = designed(truth, design)
+                rows.append(
+                    {
+                        "sessions": len(rated_occasions(made)),
+                        "drop_out": share_lost(made),
+                        "per_therapist": patients_per_therapist(made),
+                        "effect": design.effect,
+                        "score": describe_operationalisation(how).name,
+                        "model": model,
+                        "term": SLOPE,
+                        "goal": question.goal,
+                        "n": found.n,
+                        "n_low": found.n_low,
+                        "n_high": found.n_high,
+                        "replicates": found.replicates,
+                        "status": found.status,
+                    }
+                )
+    return pl.DataFrame(rows, schema=NEEDED), False
+
+
+class _Interrupted(Exception):  # noqa: N818 - it is no error
+    """Ctrl-C during a search."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Power:
+    """Rejections among some replicates of a number of dyads: what a search asks for."""
+
+    work: SearchWork
+    run: Runner
+    store: Store | None
+    alpha: float
+
+    def __call__(self, n: int, begin: int, count: int) -> tuple[int, int]:
+        done: Done = self.run(self.work, _parts(n, n, range(begin, begin + count)), store=self.store)
+        if done.interrupted:
+            raise _Interrupted
+        arrays = done.arrays.get(n)
+        if arrays is None:
+            return 0, count
+        (model,), how = self.work.work.models, self.work.work.scores[0]
+        plan = self.work.work.plan.model_copy(update={"convergence": how})
+        place = terms_in_question(model, plan, every=False).index(SLOPE)
+        hits = rejections(arrays, f"0.{model}.{ESTIMATED}", self.alpha)
+        return int(np.sum(hits[:, place])), count
