@@ -110,7 +110,8 @@ def descend(problems: Posed, start: Array) -> Ends:
         values, vectors = np.linalg.eigh(hessian)
         largest = np.abs(values).max(axis=1, keepdims=True)
         curvature = np.maximum(np.abs(values), 1e-7 * largest)
-        along = np.einsum("rki,rk->ri", vectors, np.where(usable[:, None], gradient, 0.0))
+        # Products of matrices, not einsum, whose order of summation depends on how many there are.
+        along = (np.where(usable[:, None], gradient, 0.0)[:, None] @ vectors)[:, 0]
         decrement = 0.5 * (along**2 / curvature).sum(axis=1)
         # Below the rounding of the value only the next gradient can tell whether a step was good.
         hidden = promised <= 1e-12 * (1.0 + np.abs(found.value) / 1e3)
@@ -118,7 +119,7 @@ def descend(problems: Posed, start: Array) -> Ends:
         done = better & (decrement <= ARRIVED) & (values[:, 0] >= -1e-7 * largest[:, 0])
         _keep(ends, active, found, trial, in_entries, np.flatnonzero(done))
 
-        newton = -np.einsum("rik,rk->ri", vectors, along / curvature)
+        newton = -(vectors @ (along / curvature)[:, :, None])[:, :, 0]
         radius = np.maximum(1.0, np.linalg.norm(trial, axis=1))
         newton *= np.minimum(1.0, radius / np.maximum(np.linalg.norm(newton, axis=1), 1e-300))[:, None]
         point = np.where(better[:, None], trial, point)

@@ -147,6 +147,16 @@ def full(blocks: Array, m: int) -> Array:
     return np.concatenate([upper, np.concatenate([block[:, 1], block[:, 2]], axis=2)], axis=1)
 
 
+def inverses(matrices: Array) -> tuple[Array, Array]:
+    """Inverses, (R, p, p), and log-determinants, (R,), of positive definite matrices.
+
+    In memory study by study: where a product's factors lie otherwise, its last digit depends on how many there are.
+    """
+    turned = np.ascontiguousarray(np.moveaxis(matrices, 0, -1))
+    log_det = inverted(turned)
+    return np.ascontiguousarray(np.moveaxis(turned, -1, 0)), log_det
+
+
 def sandwich(s: Array, n: Array) -> Array:
     """Entries of SNS, (R, 3, J), from those of symmetric S and N."""
     s11, s21, s22 = s[:, 0], s[:, 1], s[:, 2]
@@ -196,10 +206,7 @@ def evaluations(models: LineModels, relative: Array) -> Evaluations:
     size, m = models.size, models.predictors.shape[2]
     nu, restricted = models.degrees, models.method == "REML"
     s, log_v = weights(models, relative)
-    inverse = np.ascontiguousarray(np.moveaxis(full(s @ models.products, m), 0, -1))
-    log_w = inverted(inverse)
-    inverse = np.ascontiguousarray(np.moveaxis(inverse, -1, 0))
-
+    inverse, log_w = inverses(full(s @ models.products, m))
     cross = (pressed(s, models.lines) @ models.predictors).reshape(size, 2 * m)
     beta = (inverse @ cross[:, :, None])[:, :, 0]
     r = residual_lines(models, beta)
@@ -258,8 +265,7 @@ def moment_estimates(models: LineModels) -> Array:
     size, m = models.size, models.predictors.shape[2]
     at = full(models.gram @ models.products, m)
     cross = (pressed(models.gram, models.lines) @ models.predictors).reshape(size, 2 * m)
-    # A study whose predictors repeat each other was left out before; this one has an inverse.
-    beta = np.asarray(np.linalg.solve(at, cross[:, :, None])[:, :, 0], dtype=np.float64)
+    beta = (inverses(at)[0] @ cross[:, :, None])[:, :, 0]
     own = residual_lines(models, beta)
     c11, c21, c22 = (models.gram[:, k] for k in range(3))
     whole = models.determinant > 1e-10 * np.maximum(c11 * c22, 1e-300)

@@ -97,7 +97,8 @@ def _curvature(models: LineModels, solutions: Solutions, which: Index, contrasts
     if models.method == "REML":
         hessian = hessian - carried(models, s, inverse)
     half = contrasts @ inverse
-    slopes = np.einsum("rmc,ricd,rmd->rmi", half, moved_products(models, s), half, optimize=True)
+    turned = half[:, None] @ moved_products(models, s)
+    slopes = np.moveaxis((turned * half[:, None]).sum(axis=3), 1, 2)
     sigma2 = solutions.rss[which] / models.degrees
     gradient = gradient + solutions.d_rss[which] / sigma2[:, None]
     hessian = hessian + solutions.dd_rss[which] / sigma2[:, None, None]

@@ -205,7 +205,8 @@ def _named(names: tuple[str, ...], time: str, models: LineModels, found: Solutio
     estimates[:, 0, 0] += scale.shift
     number = np.arange(m)
     blocks = found.inverse.reshape(-1, 2, m, 2, m)[:, :, number, :, number]  # (m, R, 2, 2)
-    sizes = np.einsum("ka,mrab,kb->rmk", scale.turn, blocks, scale.turn)
+    turned = scale.turn @ blocks @ scale.turn.T
+    sizes = np.moveaxis(np.stack([turned[..., 0, 0], turned[..., 1, 1]], axis=2), 0, 1)
     errors = sigma[:, None, None] * np.sqrt(sizes) / scale.width[:, :, None]
     factor = scale.turn @ factors(LINE, found.theta)
     # The slope's part of a dyad's line is in the response's units; σ²D likewise.

@@ -88,7 +88,7 @@ def score_studies(rated: RatedStudies, how: ConvergenceSection, *, error_free: b
         for name in columns:
             columns[name][which] = found[name].reshape(shape)
     scored: NDArray[np.bool_] = np.array([_differ(x) for x in raw], dtype=np.bool_)
-    for number in np.flatnonzero(scored):
+    for number in np.flatnonzero(scored).tolist():
         columns["convergence"][number] = transform(raw[number], how.transform).values
     columns["convergence"][~scored] = np.nan
     return StudyScores(raw=raw, columns=columns, scored=scored)
@@ -105,7 +105,8 @@ def _columns_of(how: ConvergenceSection) -> tuple[str, ...]:
 
 def _same_window(rated: RatedStudies) -> list[Index]:
     """Studies whose first and last rating are at the same occasions: mostly all."""
-    seen = (np.isfinite(rated.value["patient"]) | np.isfinite(rated.value["therapist"])).any(axis=1)
+    either = np.isfinite(rated.value["patient"]) | np.isfinite(rated.value["therapist"])
+    seen = np.asarray(either.any(axis=1))
     ends = np.stack([seen.argmax(axis=1), seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)], axis=1)
     _, group = np.unique(ends, axis=0, return_inverse=True)
     return [np.flatnonzero(group.ravel() == k) for k in range(int(group.max()) + 1)]

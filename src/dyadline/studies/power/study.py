@@ -166,7 +166,8 @@ def _check(question: Question) -> None:
 
 def _with_nulls(shown: list[Truth], truth: Truth, question: Question) -> tuple[list[Truth], dict[int, int]]:
     """Designs without effect behind the others, each once, and which belongs to which."""
-    truths, nulls = list(shown), {}
+    truths = list(shown)
+    nulls: dict[int, int] = {}
     if not question.null:
         return truths, nulls
     for number, design in enumerate(question.designs):

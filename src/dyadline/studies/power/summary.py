@@ -103,9 +103,9 @@ def tests_table(
                 terms = terms_in_question(model, plan, every=work.every)
                 key = f"{number}.{model}"
                 measured = _measures(arrays[design], key, alpha, lost.get(design, 0))
-                null = nulls.get(design)
+                still = nulls.get(design, -1)
                 wrong = (
-                    _shares(arrays[null], f"{key}.{ESTIMATED}", alpha, lost.get(null, 0)) if null in arrays else None
+                    _shares(arrays[still], f"{key}.{ESTIMATED}", alpha, lost.get(still, 0)) if still in arrays else []
                 )
                 for place, term in enumerate(terms):
                     about = {
