@@ -61,6 +61,8 @@ class Question:
         Fewest and most dyads of the search.
     precision
         Half width of the 95 % interval of that number, relative to it, at which the search ends.
+    levels
+        Of the analysis: 2, or 3 with therapists above the dyads.
     """
 
     designs: Sequence[Design]
@@ -75,6 +77,7 @@ class Question:
     goal: float | None = None
     search: tuple[int, int] = (20, 2000)
     precision: float = 0.05
+    levels: int = 2
 
 
 def power_study(
@@ -109,7 +112,7 @@ def power_study(
     PlanError
         A design or a question that cannot be.
     """
-    _check(question)
+    _check(question, truth)
     shown = [designed(truth, design) for design in question.designs]
     truths, nulls = _with_nulls(shown, truth, question)
     work = PowerWork(
@@ -120,6 +123,7 @@ def power_study(
         seed=question.seed,
         every=question.every,
         error_free=question.error_free,
+        levels=question.levels,
     )
     parts = [part for task, made in enumerate(truths) for part in _parts(task, made.dyads, range(question.replicates))]
     done = run(work, parts, store=stores("grid", fingerprint(work)) if stores else None, progress=progress)
@@ -146,11 +150,11 @@ def power_study(
 def fingerprint(work: PowerWork, *more: str) -> str:
     """What tells one piece of work from another."""
     said = [t.model_dump_json() for t in work.truths] + [s.model_dump_json() for s in work.scores]
-    said += [work.plan.model_dump_json(), repr((work.models, work.seed, work.every, work.error_free)), __version__]
+    said += [work.plan.model_dump_json(), repr((work.models, work.seed, work.every, work.error_free, work.levels)), __version__]
     return sha256("\n".join([*said, *more]).encode()).hexdigest()
 
 
-def _check(question: Question) -> None:
+def _check(question: Question, truth: Truth) -> None:
     whole_number(question.replicates, "The number of replicates", 1)
     whole_number(question.seed, "The seed", 0)
     if not question.designs or not question.scores or not question.models:
@@ -159,6 +163,10 @@ def _check(question: Question) -> None:
         raise PlanError(f"Alpha is a probability between 0 and 1, not {question.alpha:g}", where="alpha")
     if set(question.models) - {2, 3}:
         raise PlanError("Convergence is tested in Models 2 and 3", where="models", way_out="Write 2, 3 or 2,3")
+    if question.levels not in (2, 3):
+        raise PlanError(f"The analysis has 2 or 3 levels, not {question.levels}", where="levels")
+    if question.levels == 3 and not all(d.per_therapist or truth.therapists for d in question.designs):
+        raise PlanError("Three levels need therapists, and the truth has none", way_out="Say how many patients each has")
     names = [describe_operationalisation(how).name for how in question.scores]
     if len(set(names)) < len(names):
         raise PlanError("An operationalisation stands twice", where="scores")

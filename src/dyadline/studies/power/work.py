@@ -15,6 +15,7 @@ from dyadline.plan.truth import Truth
 from dyadline.scoring.ratings import RATERS
 from dyadline.studies.power.design import rated_occasions
 from dyadline.studies.power.models import centred_predictors, dyad_terms, model_tests, terms_in_question
+from dyadline.studies.power.nested import nested_tests
 from dyadline.studies.power.scores import RatedStudies, score_studies
 from dyadline.studies.simulation.draw import draw
 from dyadline.studies.simulation.drawn import Drawn
@@ -42,6 +43,8 @@ class PowerWork:
         Whether all predictors' tests are counted, or those of convergence alone.
     error_free
         Whether the same studies are also analysed with scores free of error.
+    levels
+        3: with therapists above the dyads, one study after the other.
     """
 
     truths: tuple[Truth, ...]
@@ -51,6 +54,7 @@ class PowerWork:
     seed: int
     every: bool = False
     error_free: bool = True
+    levels: int = 2
 
     def __call__(self, part: Part) -> Arrays:
         """Arrays by name, each with a first axis of n replicates.
@@ -80,7 +84,19 @@ class PowerWork:
                 predictors = centred_predictors(columns, outcome, terms)
                 for model, own in zip(self.models, terms, strict=True):
                     asked = terms_in_question(model, plan, every=self.every)
-                    tests = model_tests(t, outcome, predictors, own, asked, method=plan.models.method)
+                    if self.levels == 3:
+                        tests = nested_tests(
+                            t,
+                            outcome,
+                            predictors,
+                            own,
+                            asked,
+                            drawn.provider,
+                            method=plan.models.method,
+                            slopes=plan.models.therapist_slopes,
+                        )
+                    else:
+                        tests = model_tests(t, outcome, predictors, own, asked, method=plan.models.method)
                     key = f"{number}.{model}.{kind}"
                     found |= {
                         f"{key}.estimate": tests.estimates,
