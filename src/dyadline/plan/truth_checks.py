@@ -128,11 +128,11 @@ def _of_spread(truth: Truth) -> Iterator[Contradiction]:
                 f"the matrix is not symmetric: row {row}, column {column} is {first:g}, the other way {second:g}",
             )
             return
-    full, given = effects_covariance(truth), len(truth.covariance or ())
+    full, rows = effects_covariance(truth), len(truth.covariance or ())
     parts: list[tuple[tuple[str, ...], np.ndarray[Any, Any]]] = [
-        (("covariance",) if given else ("alliance", "between"), full if given > 4 else full[:4, :4])
+        (("covariance",) if rows else ("alliance", "between"), full if rows > 4 else full[:4, :4])
     ]
-    if given <= 4:
+    if rows <= 4:
         parts.append((("outcome", "random"), full[4:, 4:]))
     for place, part in parts:
         values = np.linalg.eigvalsh(part)
