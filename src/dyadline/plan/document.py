@@ -40,21 +40,7 @@ def read_plan(path: str | Path) -> AnalysisPlan:
     PlanError
         If there is no such file or it is not TOML; `PlanMistakes` for everything that is wrong in it.
     """
-    if not isinstance(path, str | Path):
-        raise PlanError(f"The name of the plan's file is needed, not {type(path).__name__}")
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise PlanError(f"There is no plan {path.name!r}", where=f"folder {path.parent}", way_out=_near(path)) from None
-    except UnicodeDecodeError:
-        raise PlanError(
-            f"{path.name} is not a text in UTF-8", way_out="Save the plan as UTF-8; a data file is not a plan"
-        ) from None
-    except OSError as error:
-        raise PlanError(
-            f"{str(path)!r} cannot be read as a plan: {error.strerror}", where=f"folder {path.parent}"
-        ) from None
+    path, text = toml_file(path, "plan")
     return parse_plan(text, name=path.name).in_folder(path.parent)
 
 
@@ -73,13 +59,50 @@ def parse_plan(text: str, *, name: str = "plan") -> AnalysisPlan:
     PlanError
         If the text is not TOML; `PlanMistakes` for everything that is wrong in it.
     """
-    if not isinstance(text, str):
-        raise PlanError(f"The text of a plan is needed, not {type(text).__name__}")
+    return make_plan(toml_content(text, name, "plan"), name=name, lines=key_lines(text))
+
+
+def toml_file(path: str | Path, what: str) -> tuple[Path, str]:
+    """Path and text of a file that holds a plan, or another kind of document.
+
+    Raises
+    ------
+    PlanError
+        If it cannot be read, or is no text.
+    """
+    if not isinstance(path, str | Path):
+        raise PlanError(f"The name of the {what}'s file is needed, not {type(path).__name__}")
+    path = Path(path)
     try:
-        content = tomllib.loads(text)
+        return path, path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise PlanError(
+            f"There is no {what} {path.name!r}", where=f"folder {path.parent}", way_out=_near(path)
+        ) from None
+    except UnicodeDecodeError:
+        raise PlanError(
+            f"{path.name} is not a text in UTF-8", way_out=f"Save the {what} as UTF-8; a data file is not a {what}"
+        ) from None
+    except OSError as error:
+        raise PlanError(
+            f"{str(path)!r} cannot be read as a {what}: {error.strerror}", where=f"folder {path.parent}"
+        ) from None
+
+
+def toml_content(text: str, name: str, what: str) -> dict[str, Any]:
+    """Keys and values of a TOML text.
+
+    Raises
+    ------
+    PlanError
+        If it is not TOML.
+    """
+    if not isinstance(text, str):
+        raise PlanError(f"The text of a {what} is needed, not {type(text).__name__}")
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _not_toml(error, text, name) from None
-    return make_plan(content, name=name, lines=key_lines(text))
+        raise _not_toml(error, text, name, what) from None
 
 
 def make_plan(
@@ -165,9 +188,9 @@ def _near(path: Path) -> str:
     return did_you_mean(path.name, sorted(entry.name for entry in folder.iterdir()))
 
 
-def _not_toml(error: ValueError | RecursionError, text: str, name: str) -> PlanError:
+def _not_toml(error: ValueError | RecursionError, text: str, name: str, what: str) -> PlanError:
     if isinstance(error, RecursionError):
-        return PlanError("The plan is nested too deeply to be one", where=name)
+        return PlanError(f"The {what} is nested too deeply to be one", where=name)
     said, _, place = str(error).partition(" (at ")
     number = re.match(r"line (\d+)", place)
     if said.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Cannot redefine")):
@@ -178,9 +201,9 @@ def _not_toml(error: ValueError | RecursionError, text: str, name: str) -> PlanE
     like_a_plan = "=" in shown or shown.startswith("[")
     at = f", at {shown!r}" if like_a_plan else ""
     return PlanError(
-        f"The plan is not valid TOML: {said[:1].lower()}{said[1:]}{at}", where=where,
+        f"The {what} is not valid TOML: {said[:1].lower()}{said[1:]}{at}", where=where,
         way_out='Texts stand in quotes (key = "text"), numbers do not, sections in brackets ([columns])'
-        + ("" if like_a_plan else '; a data file is not a plan, but one is made from it by "dyadline new"'),
+        + ("" if like_a_plan else f'; a data file is not a {what}, but a plan is made from it by "dyadline new"'),
     )  # fmt: skip
 
 
@@ -207,7 +230,7 @@ def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
         section = section_of(field.annotation)
         value = getattr(plan, name)
         if section is None:
-            yield _line(name, value, "" if name in ("version", "title") else field.description or "")
+            yield toml_line(name, value, "" if name in ("version", "title") else field.description or "")
             continue
         yield ""
         # These stand there as a comment, unless there is something to say about it.
@@ -221,11 +244,11 @@ def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
                 continue  # a switch that is off needs no line, nor what it would switch
             for words in comments.get((name, key), ()):
                 yield from (f"# {line}" for line in _folded(words))
-            comment = _comment(inner.annotation, held, inner.description or "")
-            line = _line(key, held, comment)
+            comment = key_comment(inner.annotation, held, inner.description or "")
+            line = toml_line(key, held, comment)
             if len(line) > WIDTH:
                 yield f"# {comment}:"
-                line = _line(key, held, "")
+                line = toml_line(key, held, "")
             yield line if held is None else off + line
 
 
@@ -234,18 +257,21 @@ def _folded(words: str) -> list[str]:
     return wrap("".join(c if c.isprintable() else " " for c in words), WIDTH - 2)
 
 
-def _comment(annotation: Any, value: object, description: str) -> str:
+def key_comment(annotation: Any, value: object, description: str) -> str:
+    """The alternatives of a choice, or what a key means."""
     others = [str(c) for c in choices(annotation) if c != value]
     plain = isinstance(value, str) and value in choices(annotation) and len(others) > 0
     return f"or {' | '.join(others)}" if plain else description.rstrip(".")
 
 
-def _line(key: str, value: object, comment: str) -> str:
+def toml_line(key: str, value: object, comment: str) -> str:
+    """A key with its value, as a comment where it has none, and what it means."""
     written = f'# {key} = "..."' if value is None else f"{key} = {_toml(value)}"
     return f"{written:<34} # {comment}" if comment else written
 
 
-def _toml_key(key: str) -> str:
+def toml_key(key: str) -> str:
+    """A key, in quotes where TOML wants them."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
 
 
@@ -262,7 +288,7 @@ def _toml(value: object) -> str:
     if isinstance(value, BaseModel):
         value = {key: held for key in type(value).model_fields if (held := getattr(value, key)) is not None}
     if isinstance(value, dict):
-        pairs = ", ".join(f"{_toml_key(key)} = {_toml(held)}" for key, held in value.items())
+        pairs = ", ".join(f"{toml_key(key)} = {_toml(held)}" for key, held in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
     return repr(value)
 

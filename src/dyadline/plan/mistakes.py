@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.plan.analysis import AnalysisPlan
-from dyadline.plan.columns import ItemsSection
+from dyadline.plan.columns import ItemsSection, Number
 
 KeyPath = tuple[str, ...]
 
@@ -58,38 +58,68 @@ class PlanMistakes(PlanError):  # noqa: N818 - it is several
 
 
 def mistakes_of(
-    error: ValidationError, content: Mapping[str, Any], lines: Mapping[KeyPath, int]
+    error: ValidationError,
+    content: Mapping[str, Any],
+    lines: Mapping[KeyPath, int],
+    root: type[BaseModel] = AnalysisPlan,
 ) -> tuple[Mistake, ...]:
     """Say what pydantic found, one mistake per key.
 
     Parameters
     ----------
     error
-        From the validation of ``content`` as an `AnalysisPlan`.
+        From the validation of ``content`` as a `root`.
     content
-        The plan's keys and values.
+        The document's keys and values.
     lines
         Line of each key path; may be empty.
+    root
+        What the document is.
     """
     found: dict[KeyPath, Mistake] = {}
+
+    def say(path: KeyPath, message: str, hint: str = "") -> None:
+        if path not in found:
+            found[path] = Mistake(path=".".join(path), line=line_of(path, lines), message=message, hint=hint)
+
     for detail in error.errors(include_url=False):
-        # Below section and key pydantic appends list positions and the members of a union: one mistake each.
-        where = tuple(str(part) for part in detail["loc"])
-        path, rest = where[:2], where[2:]
-        if path[0] == "columns" and rest and isinstance(_value(path, content), Mapping):
-            if rest[0] != ItemsSection.__name__:
-                continue  # a score from items was meant: say what is wrong in that
-            path, rest = (*path, *rest[1:2]), rest[2:]
-        elif path == ("report", "decimals"):  # a section within a section
-            path, rest = (*path, *rest[:1]), rest[1:]
+        if detail["type"] == "contradictions":
+            for path, message in detail["ctx"]["found"]:
+                say(path, message)
+            continue
+        split = _split(tuple(str(part) for part in detail["loc"]), content, root)
+        if split is None:
+            continue  # a section was meant: say what is wrong in that
+        path, rest = split
         if detail["type"] == "other_section":
             path = tuple(detail["ctx"]["path"])  # found by the whole plan, but this key is what is wrong
-        if path not in found:
-            own = not rest or detail["type"] in ("value_error", "string_too_short")
-            kind = detail["type"] if own else "type"
-            message, hint = _words(path, kind, detail, content)
-            found[path] = Mistake(path=".".join(path), line=line_of(path, lines), message=message, hint=hint)
+        own = not rest or detail["type"] in ("value_error", "string_too_short")
+        say(path, *_words(path, detail["type"] if own else "type", detail, content, root))
     return tuple(sorted(found.values(), key=lambda m: (m.line or 0, m.path)))
+
+
+def _split(where: KeyPath, content: Mapping[str, Any], root: type[BaseModel]) -> tuple[KeyPath, KeyPath] | None:
+    """Key path, and what pydantic appends to it: list positions and the members of a union.
+
+    None where what is said concerns a member of a union other than the section that was written.
+    """
+    model, depth = root, 0
+    while depth < len(where):
+        if where[depth] not in model.model_fields:
+            return where[: depth + 1], where[depth + 1 :]
+        annotation = model.model_fields[where[depth]].annotation
+        depth += 1
+        if (named := _named_sections(annotation)) and depth < len(where):
+            annotation, depth = named, depth + 1
+        section = section_of(annotation)
+        if section is None or depth == len(where) or not isinstance(_value(where[:depth], content), Mapping):
+            break
+        if _of_several_kinds(annotation):
+            if where[depth] != section.__name__:
+                return None
+            where = where[:depth] + where[depth + 1 :]
+        model = section
+    return where[:depth], where[depth:]
 
 
 def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
@@ -103,15 +133,18 @@ _LIMITS = {
     "greater_than": ("greater than", "gt"),
     "greater_than_equal": ("at least", "ge"),
     "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
 }
 
 
-def _words(path: KeyPath, kind: str, detail: ErrorDetails, content: Mapping[str, Any]) -> tuple[str, str]:
+def _words(
+    path: KeyPath, kind: str, detail: ErrorDetails, content: Mapping[str, Any], root: type[BaseModel]
+) -> tuple[str, str]:
     key, said, context = path[-1], detail["msg"], detail.get("ctx", {})
-    fields = _fields(path[:-1])
+    fields = _fields(path[:-1], root)
     if kind == "extra_forbidden":
         what = f"there is no section or key {key!r} here" if len(path) == 1 else f"there is no key {key!r} here"
-        return what, _nearest_key(path, fields)
+        return what, _nearest_key(path, fields, root)
     words = (fields[key].description or "").rstrip(".")
     if kind == "missing":
         return f"missing ({words[0].lower()}{words[1:]})", ""
@@ -119,13 +152,14 @@ def _words(path: KeyPath, kind: str, detail: ErrorDetails, content: Mapping[str,
         return said.removeprefix("Value error, ").rstrip("."), ""
     value = _value(path, content)
     annotation = fields[key].annotation
-    if (section := section_of(annotation)) and section is not ItemsSection:
+    if (section := section_of(annotation)) and section is not ItemsSection and not _of_several_kinds(annotation):
         return f"found {written(value)}; this is a section with the keys {', '.join(section.model_fields)}", ""
     if kind in _LIMITS:
         words, limit = _LIMITS[kind]
         return f"found {written(value)}; it must be {words} {context[limit]:g}", ""
     if kind in ("string_too_short", "too_short"):
-        return "it is empty", ""
+        least = context.get("min_length", 1)
+        return ("it is empty" if least < 2 or not value else f"found {written(value)}; it needs at least {least}"), ""
     known = [c for c in choices(annotation) if isinstance(c, str)]
     if isinstance(value, str) and value in known:  # a list is wanted
         return f"found {written(value)}; write [{written(value)}]", ""
@@ -142,11 +176,22 @@ def _value(path: KeyPath, content: Mapping[str, Any]) -> Any:
     return value
 
 
-def _fields(section: KeyPath) -> dict[str, Any]:
-    model: type[BaseModel] | None = AnalysisPlan
-    for name in section:
-        model = section_of(model.model_fields[name].annotation) if model else None
+def _fields(section: KeyPath, root: type[BaseModel]) -> dict[str, Any]:
+    model: type[BaseModel] | None = root
+    names = list(section)
+    while names and model:
+        annotation = model.model_fields[names.pop(0)].annotation
+        if (named := _named_sections(annotation)) and names:
+            annotation = named
+            names.pop(0)
+        model = section_of(annotation)
     return dict(model.model_fields) if model else {}
+
+
+def _named_sections(annotation: Any) -> type[BaseModel] | None:
+    """What a table of sections under names of the user's choice holds."""
+    members = get_args(annotation)
+    return section_of(members[1]) if get_origin(annotation) is dict else None
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
@@ -154,15 +199,30 @@ def section_of(annotation: Any) -> type[BaseModel] | None:
     return next((m for m in members if isinstance(m, type) and issubclass(m, BaseModel)), None)
 
 
-def _nearest_key(path: KeyPath, fields: Mapping[str, Any]) -> str:
+def _of_several_kinds(annotation: Any) -> bool:
+    """Whether this is a union: then pydantic names the member that it tried."""
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return sum(member is not NoneType for member in members) > 1
+
+
+def _nearest_key(path: KeyPath, fields: Mapping[str, Any], root: type[BaseModel]) -> str:
     key = path[-1]
-    for name, field in AnalysisPlan.model_fields.items():
-        section = section_of(field.annotation)
-        if len(path) == 2 and name == key and section is None:
-            return f"{key!r} stands before the first section."
-        if section and key in section.model_fields:
-            return f"{key!r} belongs in [{name}]."
+    if len(path) > 1 and key in root.model_fields and section_of(root.model_fields[key].annotation) is None:
+        return f"{key!r} stands before the first section."
+    if places := [".".join(section) for section in _holding(key, root, ())]:
+        return f"{key!r} belongs in {_or([f'[{place}]' for place in places])}."
     return did_you_mean(key, fields) or f"Known here: {', '.join(fields)}."
+
+
+def _holding(key: str, model: type[BaseModel], path: KeyPath) -> list[KeyPath]:
+    """Sections that have such a key."""
+    found = []
+    for name, field in model.model_fields.items():
+        section = section_of(field.annotation)
+        if section is not None and section is not ItemsSection:
+            found += [(*path, name)] if key in section.model_fields else []
+            found += _holding(key, section, (*path, name))
+    return found
 
 
 def choices(annotation: Any) -> tuple[Any, ...]:
@@ -183,12 +243,16 @@ def allowed(annotation: Any) -> str:
         return _or([allowed(member) for member in members if member is not NoneType])
     if origin is tuple and members[-1] is Ellipsis:
         return f"a list in brackets, each {allowed(members[0])}"
-    if origin is tuple:
+    if origin is tuple and members == (Number, Number):
         return "[from, to] with two numbers"
+    if origin is tuple:
+        return f"[first, second], each {allowed(members[0])}"
     if origin is dict:
         return "a table { name = value }"
     if annotation is ItemsSection:
         return '{ measure = "...", items = "..." }'
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"a section with the keys {', '.join(annotation.model_fields)}"
     words = {str: "a text in quotes", float: "a number", int: "a whole number", bool: "true or false"}
     return words[annotation]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,15 +128,16 @@ def _of_spread(truth: Truth) -> Iterator[Contradiction]:
                 f"the matrix is not symmetric: row {row}, column {column} is {first:g}, the other way {second:g}",
             )
             return
-    full, given = effects_covariance(truth), len(truth.covariance or ())
-    path: tuple[str, ...] = ("covariance",) if given else ("alliance", "between")
-    parts = [(path, full if given > 4 else full[:4, :4])]
-    if given <= 4:
+    full, rows = effects_covariance(truth), len(truth.covariance or ())
+    parts: list[tuple[tuple[str, ...], np.ndarray[Any, Any]]] = [
+        (("covariance",) if rows else ("alliance", "between"), full if rows > 4 else full[:4, :4])
+    ]
+    if rows <= 4:
         parts.append((("outcome", "random"), full[4:, 4:]))
-    for path, part in parts:
+    for place, part in parts:
         values = np.linalg.eigvalsh(part)
         if values[0] < -ROUNDING * max(values[-1], 0.0) or values[-1] < 0.0:
-            yield path, "no random effects can have these variances and covariances (not positive semi-definite)"
+            yield place, "no random effects can have these variances and covariances (not positive semi-definite)"
 
 
 def _of_outcome(truth: Truth) -> Iterator[Contradiction]:

@@ -52,7 +52,7 @@ def true_predictors(ratings: Array, truth: Truth) -> dict[str, Array]:
 def rated_times(truth: Truth) -> Array:
     """Rated occasions, counted from the first of them."""
     rated = np.array(truth.rated_occasions)
-    return rated - rated[0]
+    return np.asarray(rated - rated[0])
 
 
 def window(truth: Truth) -> float:
