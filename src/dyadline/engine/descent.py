@@ -110,8 +110,8 @@ def descend(problems: Posed, start: Array) -> Ends:
         values, vectors = np.linalg.eigh(hessian)
         largest = np.abs(values).max(axis=1, keepdims=True)
         curvature = np.maximum(np.abs(values), 1e-7 * largest)
-        # Products of matrices, not einsum, whose order of summation depends on how many there are.
-        along = (np.where(usable[:, None], gradient, 0.0)[:, None] @ vectors)[:, 0]
+        # Sums of products written out: other ways add up in an order that depends on how many problems there are.
+        along = (np.where(usable[:, None], gradient, 0.0)[:, :, None] * vectors).sum(axis=1)
         decrement = 0.5 * (along**2 / curvature).sum(axis=1)
         # Below the rounding of the value only the next gradient can tell whether a step was good.
         hidden = promised <= 1e-12 * (1.0 + np.abs(found.value) / 1e3)
@@ -119,7 +119,7 @@ def descend(problems: Posed, start: Array) -> Ends:
         done = better & (decrement <= ARRIVED) & (values[:, 0] >= -1e-7 * largest[:, 0])
         _keep(ends, active, found, trial, in_entries, np.flatnonzero(done))
 
-        newton = -(vectors @ (along / curvature)[:, :, None])[:, :, 0]
+        newton = -(vectors * (along / curvature)[:, None]).sum(axis=2)
         radius = np.maximum(1.0, np.linalg.norm(trial, axis=1))
         newton *= np.minimum(1.0, radius / np.maximum(np.linalg.norm(newton, axis=1), 1e-300))[:, None]
         point = np.where(better[:, None], trial, point)
@@ -175,7 +175,8 @@ def jacobians(level: Level, factor: Array) -> Array:
     rows, columns = level.entries
     same_row = rows[:, None] == rows
     other_row = columns[:, None] == rows
-    return np.asarray(same_row * factor[:, columns[:, None], columns] + other_row * factor[:, rows[:, None], columns])
+    own, other = factor[:, columns[:, None], columns], factor[:, rows[:, None], columns]
+    return np.ascontiguousarray(same_row * own + other_row * other)
 
 
 def pulled_back(level: Level, factor: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
@@ -186,6 +187,6 @@ def pulled_back(level: Level, factor: Array, gradient: Array, hessian: Array) ->
     half = np.where(rows == columns, 1.0, 0.5) * gradient
     matrix[:, rows, columns] = half
     matrix[:, columns, rows] = half
-    pulled = jacobian.swapaxes(-1, -2) @ hessian @ jacobian
+    pulled = jacobian.swapaxes(-1, -2) @ np.ascontiguousarray(hessian) @ jacobian
     pulled += 2.0 * matrix[:, rows[:, None], rows] * (columns[:, None] == columns)
     return (gradient[:, None, :] @ jacobian)[:, 0], (pulled + pulled.swapaxes(-1, -2)) / 2.0

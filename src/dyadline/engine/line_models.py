@@ -112,9 +112,20 @@ def line_models(
         determinant=determinant,
         lines=lines,
         within=within,
-        predictors=predictors,
-        products=predictors[:, :, r] * predictors[:, :, s],
+        predictors=np.ascontiguousarray(predictors),
+        products=np.ascontiguousarray(predictors[:, :, r] * predictors[:, :, s]),
     )
+
+
+def side_by_side(*parts: Array) -> Array:
+    """Arrays (R, J) as one, (R, k, J), in memory study by study.
+
+    Where a product's factors lie otherwise, another routine adds them up, and which one depends on R.
+    """
+    result = np.empty((parts[0].shape[0], len(parts), parts[0].shape[1]))
+    for number, part in enumerate(parts):
+        result[:, number] = part
+    return result
 
 
 def weights(models: LineModels, relative: Array) -> tuple[Array, Array]:
@@ -123,35 +134,38 @@ def weights(models: LineModels, relative: Array) -> tuple[Array, Array]:
     c11, c21, c22 = (models.gram[:, k] for k in range(3))
     size = models.determinant
     delta = 1.0 + d11 * c11 + 2.0 * d21 * c21 + d22 * c22 + size * (d11 * d22 - d21 * d21)
-    s = np.stack([c11 + size * d22, c21 - size * d21, c22 + size * d11], axis=1) / delta[:, None]
+    s = side_by_side(c11 + size * d22, c21 - size * d21, c22 + size * d11)
+    s /= delta[:, None]
     return s, np.log(delta).sum(axis=1)
 
 
 def residual_lines(models: LineModels, beta: Array) -> Array:
     """r_j = e_j − A_jβ, (R, 2, J), for β, (R, p)."""
     m = models.predictors.shape[2]
-    fitted = models.predictors @ beta.reshape(-1, 2, m).swapaxes(1, 2)
-    return np.asarray(models.lines - fitted.swapaxes(1, 2))
+    fitted = models.predictors @ np.ascontiguousarray(beta.reshape(-1, 2, m).swapaxes(1, 2))
+    return side_by_side(models.lines[:, 0] - fitted[:, :, 0], models.lines[:, 1] - fitted[:, :, 1])
 
 
 def pressed(s: Array, line: Array) -> Array:
     """S_j times a vector of each dyad, (R, 2, J)."""
-    return np.stack([s[:, 0] * line[:, 0] + s[:, 1] * line[:, 1], s[:, 1] * line[:, 0] + s[:, 2] * line[:, 1]], axis=1)
+    return side_by_side(
+        s[:, 0] * line[:, 0] + s[:, 1] * line[:, 1],
+        s[:, 1] * line[:, 0] + s[:, 2] * line[:, 1],
+    )
 
 
 def full(blocks: Array, m: int) -> Array:
     """Symmetric (R, p, p) matrices from lower triangles of their blocks 11, 21, 22, (R, 3, m(m+1)/2)."""
     at = places(m)
-    block = blocks[:, :, at]
-    upper = np.concatenate([block[:, 0], block[:, 1]], axis=2)
-    return np.concatenate([upper, np.concatenate([block[:, 1], block[:, 2]], axis=2)], axis=1)
+    result = np.empty((len(blocks), 2 * m, 2 * m))
+    result[:, :m, :m] = blocks[:, 0][:, at]
+    result[:, m:, :m] = result[:, :m, m:] = blocks[:, 1][:, at]
+    result[:, m:, m:] = blocks[:, 2][:, at]
+    return result
 
 
 def inverses(matrices: Array) -> tuple[Array, Array]:
-    """Inverses, (R, p, p), and log-determinants, (R,), of positive definite matrices.
-
-    In memory study by study: where a product's factors lie otherwise, its last digit depends on how many there are.
-    """
+    """Inverses, (R, p, p), and log-determinants, (R,), of positive definite matrices."""
     turned = np.ascontiguousarray(np.moveaxis(matrices, 0, -1))
     log_det = inverted(turned)
     return np.ascontiguousarray(np.moveaxis(turned, -1, 0)), log_det
@@ -163,7 +177,7 @@ def sandwich(s: Array, n: Array) -> Array:
     n11, n21, n22 = n[:, 0], n[:, 1], n[:, 2]
     t11, t12 = s11 * n11 + s21 * n21, s11 * n21 + s21 * n22
     t21, t22 = s21 * n11 + s22 * n21, s21 * n21 + s22 * n22
-    return np.stack([t11 * s11 + t12 * s21, t21 * s11 + t22 * s21, t21 * s21 + t22 * s22], axis=1)
+    return side_by_side(t11 * s11 + t12 * s21, t21 * s11 + t22 * s21, t21 * s21 + t22 * s22)
 
 
 def traces(s: Array, b: Array) -> Array:
@@ -182,19 +196,22 @@ def leverages(models: LineModels, inverse: Array) -> Array:
     """Entries of N_j = A_j W⁻¹ A_j', (R, 3, J)."""
     m = models.predictors.shape[2]
     r, s = lower(m)
-    blocks = np.stack([inverse[:, :m, :m], inverse[:, m:, :m], inverse[:, m:, m:]], axis=1)
-    both = (blocks + blocks.swapaxes(2, 3))[:, :, r, s] * (doubled(r, s) / 2.0)
+    twice = doubled(r, s)
+    cross = inverse[:, m:, :m] + inverse[:, m:, :m].swapaxes(1, 2)
+    both = side_by_side(inverse[:, r, s] * twice, cross[:, r, s] * (twice / 2.0), inverse[:, m + r, m + s] * twice)
     return np.asarray(both @ models.products.swapaxes(1, 2))
 
 
 def moved_products(models: LineModels, s: Array) -> Array:
     """−∂_i W for the three entries of D, (R, 3, p, p)."""
     s11, s21, s22 = s[:, 0], s[:, 1], s[:, 2]
-    pairs = np.stack([s11 * s11, s11 * s21, s21 * s21, s11 * s22, s21 * s22, s22 * s22], axis=1)
+    pairs = side_by_side(s11 * s11, s11 * s21, s21 * s21, s11 * s22, s21 * s22, s22 * s22)
     a, b, c, d, e, f = np.moveaxis(pairs @ models.products, 1, 0)
     m = models.predictors.shape[2]
-    entries = ((a, b, c), (2.0 * b, d + c, 2.0 * e), (c, e, f))
-    return np.stack([full(np.stack(blocks, axis=1), m) for blocks in entries], axis=1)
+    result = np.empty((models.size, 3, 2 * m, 2 * m))
+    for number, blocks in enumerate(((a, b, c), (2.0 * b, d + c, 2.0 * e), (c, e, f))):
+        result[:, number] = full(side_by_side(*blocks), m)
+    return result
 
 
 TWICE = np.array([1.0, 2.0, 1.0])
@@ -212,7 +229,7 @@ def evaluations(models: LineModels, relative: Array) -> Evaluations:
     r = residual_lines(models, beta)
     u = pressed(s, r)
     rss = models.within + (r * u).sum(axis=(1, 2))
-    omega = np.stack([u[:, 0] * u[:, 0], u[:, 1] * u[:, 0], u[:, 1] * u[:, 1]], axis=1)
+    omega = side_by_side(u[:, 0] * u[:, 0], u[:, 1] * u[:, 0], u[:, 1] * u[:, 1])
     d_rss = -omega.sum(axis=2) * TWICE
 
     value = log_v + nu * (1.0 + np.log(2.0 * np.pi * rss / nu))
@@ -224,16 +241,13 @@ def evaluations(models: LineModels, relative: Array) -> Evaluations:
     per_rss = (nu / rss)[:, None]
     gradient = slopes.sum(axis=2) * TWICE + per_rss * d_rss
 
-    moved = np.stack(
-        [
-            s[:, 0] * u[:, 0],
-            s[:, 1] * u[:, 0],
-            s[:, 0] * u[:, 1] + s[:, 1] * u[:, 0],
-            s[:, 1] * u[:, 1] + s[:, 2] * u[:, 0],
-            s[:, 1] * u[:, 1],
-            s[:, 2] * u[:, 1],
-        ],
-        axis=1,
+    moved = side_by_side(
+        s[:, 0] * u[:, 0],
+        s[:, 1] * u[:, 0],
+        s[:, 0] * u[:, 1] + s[:, 1] * u[:, 0],
+        s[:, 1] * u[:, 1] + s[:, 2] * u[:, 0],
+        s[:, 1] * u[:, 1],
+        s[:, 2] * u[:, 1],
     )
     pulled = (moved @ models.predictors).reshape(size, 3, 2 * m)
     dd_rss = 2.0 * (traces(s, omega) - pulled @ inverse @ pulled.swapaxes(1, 2))
@@ -273,8 +287,8 @@ def moment_estimates(models: LineModels) -> Array:
     freedom = models.n_rows - 2.0 * groups - 2 * m
     with np.errstate(divide="ignore", invalid="ignore"):
         sigma2 = models.within / freedom
-        inverse = np.where(whole[:, None], np.stack([c22, -c21, c11], axis=1) / models.determinant[:, None], 0.0)
-        spread = np.stack([own[:, 0] * own[:, 0], own[:, 1] * own[:, 0], own[:, 1] * own[:, 1]], axis=1)
+        inverse = np.where(whole[:, None], side_by_side(c22, -c21, c11) / models.determinant[:, None], 0.0)
+        spread = side_by_side(own[:, 0] * own[:, 0], own[:, 1] * own[:, 0], own[:, 1] * own[:, 1])
         found = ((spread * whole[:, None]).sum(axis=2) / sigma2[:, None] - inverse.sum(axis=2)) / groups[:, None]
     matrix = found[:, places(2)]
     usable = (groups >= 4) & (freedom >= 1) & (models.within > 0.0) & np.isfinite(matrix).all(axis=(1, 2))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dyadline.engine.criterion import Method
 from dyadline.engine.descent import factors
-from dyadline.engine.line_models import LINE, LineModels, line_models, pressed, residual_lines, weights
+from dyadline.engine.line_models import LINE, LineModels, line_models, pressed, residual_lines, side_by_side, weights
 from dyadline.engine.line_solve import line_freedom, solve_line_models
 from dyadline.engine.moments import Array
 from dyadline.engine.solutions import Solutions
@@ -107,7 +107,9 @@ def fit_lines(
     time
         Name of t among the terms.
     """
-    given = dict(predictors or {})
+    # How an array lies in memory decides in which order it is summed.
+    responses = np.ascontiguousarray(responses)
+    given = {name: np.ascontiguousarray(values) for name, values in (predictors or {}).items()}
     size, dyads, _ = responses.shape
     known = np.ones((size, dyads), dtype=bool)
     for values in given.values():
@@ -187,9 +189,9 @@ def _models(t: Array, y: Array, there: NDArray[np.bool_], w: Array, method: Meth
     slope = np.where(spread > 0.0, (from_mean * off) @ np.ones_like(t) / np.where(spread > 0.0, spread, 1.0), 0.0)
     left = off - slope[:, :, None] * from_mean
     return line_models(
-        gram=np.stack([n, n * mean_t, spread + n * mean_t * mean_t], axis=1),
+        gram=side_by_side(n, n * mean_t, spread + n * mean_t * mean_t),
         determinant=n * spread,
-        lines=np.stack([mean_y - slope * mean_t, slope], axis=1),
+        lines=side_by_side(mean_y - slope * mean_t, slope),
         within=(left * left).sum(axis=(1, 2)),
         n_rows=n.sum(axis=1),
         predictors=w,
@@ -204,7 +206,7 @@ def _named(names: tuple[str, ...], time: str, models: LineModels, found: Solutio
     estimates = scale.line(parts) * (scale.size[:, None] / scale.width)[:, :, None]
     estimates[:, 0, 0] += scale.shift
     number = np.arange(m)
-    blocks = found.inverse.reshape(-1, 2, m, 2, m)[:, :, number, :, number]  # (m, R, 2, 2)
+    blocks = np.ascontiguousarray(found.inverse.reshape(-1, 2, m, 2, m)[:, :, number, :, number])  # (m, R, 2, 2)
     turned = scale.turn @ blocks @ scale.turn.T
     sizes = np.moveaxis(np.stack([turned[..., 0, 0], turned[..., 1, 1]], axis=2), 0, 1)
     errors = sigma[:, None, None] * np.sqrt(sizes) / scale.width[:, :, None]

@@ -95,27 +95,21 @@ def model_tests(
     predictors
         Of all models, by name.
     terms, tested
-        Predictors of this model, and the coefficients to be tested.
+        Predictors of this model, and the coefficients to be tested; one that it does not have has no answer.
     method
         ``"REML"`` or ``"ML"``.
     """
     labels = [term_label(term) for term in terms]
     fits = fit_lines(t, outcome, {x: predictors[x] for x in labels}, "REML" if method == "REML" else "ML", time="time")
-    place = [fits.terms.index(term) for term in tested]
-    return StudyTests(
+    known = [place for place, term in enumerate(tested) if term in fits.terms]
+    asked = tuple(tested[place] for place in known)
+    columns = [fits.terms.index(term) for term in asked]
+    found = StudyTests(
         terms=tested,
-        estimates=fits.estimates[:, place],
-        std_errors=fits.std_errors[:, place],
-        df=satterthwaite_lines(fits, tested),
+        **{name: np.full((len(outcome), len(tested)), np.nan) for name in ("estimates", "std_errors", "df")},
         converged=fits.converged,
         singular=fits.singular,
     )
-
-
-def p_values(tests: StudyTests) -> Array:
-    """Two-sided p values, (R, T)."""
-    from scipy.special import stdtr
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        statistic = np.abs(tests.estimates / tests.std_errors)
-    return np.asarray(2.0 * stdtr(np.minimum(tests.df, 1e12), -statistic))
+    found.estimates[:, known], found.std_errors[:, known] = fits.estimates[:, columns], fits.std_errors[:, columns]
+    found.df[:, known] = satterthwaite_lines(fits, asked)
+    return found

@@ -62,7 +62,7 @@ def nested_tests(
         except DyadlineError:
             continue
         for place, term in enumerate(tested):
-            row = table[term]
+            row = table.get(term, {"estimate": np.nan, "std_error": np.nan, "df": np.nan})
             found.estimates[number, place], found.std_errors[number, place] = row["estimate"], row["std_error"]
             found.df[number, place] = row["df"]
         found.converged[number], found.singular[number] = fitted.converged, fitted.singular

@@ -150,7 +150,11 @@ def power_study(
 def fingerprint(work: PowerWork, *more: str) -> str:
     """What tells one piece of work from another."""
     said = [t.model_dump_json() for t in work.truths] + [s.model_dump_json() for s in work.scores]
-    said += [work.plan.model_dump_json(), repr((work.models, work.seed, work.every, work.error_free, work.levels)), __version__]
+    said += [
+        work.plan.model_dump_json(),
+        repr((work.models, work.seed, work.every, work.error_free, work.levels)),
+        __version__,
+    ]
     return sha256("\n".join([*said, *more]).encode()).hexdigest()
 
 
@@ -166,7 +170,9 @@ def _check(question: Question, truth: Truth) -> None:
     if question.levels not in (2, 3):
         raise PlanError(f"The analysis has 2 or 3 levels, not {question.levels}", where="levels")
     if question.levels == 3 and not all(d.per_therapist or truth.therapists for d in question.designs):
-        raise PlanError("Three levels need therapists, and the truth has none", way_out="Say how many patients each has")
+        raise PlanError(
+            "Three levels need therapists, and the truth has none", way_out="Say how many patients each has"
+        )
     names = [describe_operationalisation(how).name for how in question.scores]
     if len(set(names)) < len(names):
         raise PlanError("An operationalisation stands twice", where="scores")

@@ -132,8 +132,10 @@ def in_windows(drawn: Drawn, plan: AnalysisPlan, how: ConvergenceSection) -> tup
         level, slope = drawn.lines[:, :, 2 * number], drawn.lines[:, :, 2 * number + 1]
         # From t counted from the first rated occasion to model time.
         lines[rater] = np.stack([level + slope * (origin - first), slope * plan.time.scale], axis=2)
-    values = {"patient": drawn.patient[:, :, rated], "therapist": drawn.therapist[:, :, rated]}
-    return RatedStudies(t=t[rated], value=values, lines=lines), t[wanted], drawn.outcome[:, :, wanted]
+    # In memory study by study, as sums have to run over it.
+    values = {rater: np.ascontiguousarray(getattr(drawn, rater)[:, :, rated]) for rater in RATERS}
+    observed = RatedStudies(t=t[rated], value=values, lines=lines)
+    return observed, t[wanted], np.ascontiguousarray(drawn.outcome[:, :, wanted])
 
 
 def _inside(time: Array, window: str | tuple[float, float]) -> NDArray[np.bool_]:
