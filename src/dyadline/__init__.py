@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dyadline.inference.influence import Influence, influence
     from dyadline.inference.intraclass import icc
     from dyadline.inference.modes import random_effects
+    from dyadline.inference.power import SlopePower, power_slope
     from dyadline.inference.profile import confidence_intervals
     from dyadline.inference.residuals import residuals
     from dyadline.inference.robust import robust_coefficients, robust_covariance
@@ -52,6 +53,7 @@ _ROOMS = {
     "FitError": "errors",
     "Influence": "inference.influence",
     "PlanError": "errors",
+    "SlopePower": "inference.power",
     "bootstrap": "inference.bootstrap",
     "check_table": "studies.published.check",
     "checks": "inference.checks",
@@ -71,6 +73,7 @@ _ROOMS = {
     "many_satterthwaite": "model.many",
     "parse_plan": "plan.document",
     "plan_schema": "plan.document",
+    "power_slope": "inference.power",
     "pseudo_r_squared": "inference.explained",
     "r_squared": "inference.explained",
     "random_effect_test": "inference.compare",
@@ -101,6 +104,7 @@ __all__ = [
     "FitError",
     "Influence",
     "PlanError",
+    "SlopePower",
     "__version__",
     "bootstrap",
     "check_table",
@@ -121,6 +125,7 @@ __all__ = [
     "many_satterthwaite",
     "parse_plan",
     "plan_schema",
+    "power_slope",
     "pseudo_r_squared",
     "r_squared",
     "random_effect_test",

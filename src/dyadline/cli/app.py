@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from dyadline import __version__
-from dyadline.cli import measures, models, study
+from dyadline.cli import measures, models, power, study
 from dyadline.errors import DyadlineError
 
 app = typer.Typer(
@@ -59,6 +59,7 @@ app.command()(study.run)
 app.command("fit")(models.fit_command)
 app.command()(models.simulate)
 app.command()(models.checktable)
+app.add_typer(power.app, name="power")
 app.command()(measures.measures)
 app.command()(models.schema)
 
