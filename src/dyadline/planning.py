@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import TypeVar
 
 from dyadline.errors import PlanError, did_you_mean
 from dyadline.parallel.jobs import Progress
@@ -22,8 +23,10 @@ from dyadline.studies.power.result import PowerResult
 from dyadline.studies.power.study import Question, power_study
 from dyadline.studies.simulation.estimated import truth_of_result
 from dyadline.studies.simulation.frame import truth_plan
-from dyadline.studies.twins import STUDIES, twin_truth
+from dyadline.studies.twins import STUDIES, parameters
 from dyadline.workflow import run
+
+T = TypeVar("T", int, float, int | None, float | None)
 
 CHOICES = ("growth", "discrepancy", "slope", "unit", "transform")
 """Choices of an operationalisation that its name gives by their values alone."""
@@ -55,6 +58,7 @@ def power_design(
     scheduler: str | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
+    force: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> PowerResult:
     """Power, type I error, bias and coverage of the tests of convergence, by simulating the real design.
@@ -91,8 +95,8 @@ def power_design(
         95 % interval, relative).
     executor, workers, scheduler
         Where it is computed; the numbers are the same. See `parallel.run.runner`.
-    folder, resume
-        Where finished parts are kept, and whether to go on from those that are there.
+    folder, resume, force
+        Where finished parts are kept, and whether to go on from those that are there or to remove them.
     progress
         Called as replicates are finished.
 
@@ -127,7 +131,7 @@ def power_design(
     base = None if folder is None else Path(folder)
 
     def stores(name: str, mark: str) -> Store | None:
-        return None if base is None else open_store(base / name, mark, resume=resume)
+        return None if base is None else open_store(base / name, mark, resume=resume, force=force)
 
     with runner(executor, workers=workers, scheduler=scheduler) as carry_out:
         return power_study(
@@ -150,7 +154,7 @@ def known_study(study: str | Path | Truth | AnalysisPlan | AnalysisResult) -> tu
     if isinstance(study, AnalysisPlan):
         return known_study(run(study))
     if str(study) in STUDIES:
-        return known_study(twin_truth(str(study)))
+        return known_study(Truth.model_validate(parameters(str(study))))
     path = Path(study)
     if not path.is_file() and path.suffix.lower() != ".toml":
         near = did_you_mean(str(study), STUDIES)
@@ -212,5 +216,5 @@ def _operationalisation(words: str, own: ConvergenceSection) -> ConvergenceSecti
     return ConvergenceSection.model_validate(made.model_dump())
 
 
-def _several(value: object) -> Sequence[object]:
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+def _several(value: T | Sequence[T]) -> list[T]:
+    return list(value) if isinstance(value, Sequence) else [value]

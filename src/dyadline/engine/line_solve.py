@@ -7,7 +7,7 @@ import numpy as np
 from dyadline.engine.batch import plain
 from dyadline.engine.batch_information import Curvature, freedom
 from dyadline.engine.boundary import descent
-from dyadline.engine.descent import descend, factors, free_entries, jacobians, pulled_back
+from dyadline.engine.descent import Ends, descend, factors, free_entries, jacobians, pulled_back
 from dyadline.engine.line_models import (
     LINE,
     STRUCTURE,
@@ -48,17 +48,23 @@ def solve_line_models(models: LineModels) -> Solutions:
     result.write(numbers[sure], LINE, ends[np.flatnonzero(sure)])
     doubtful = np.flatnonzero(~sure)
     if doubtful.size:
-        numbers, models, ends = numbers[doubtful], models[doubtful], ends[doubtful]
-        edge = settle(models, ends, own[doubtful], STRUCTURE)
-        result.write(numbers, LINE, ends)
-        for i in edge:
-            result.singular[numbers[i]] = True
-            result.converged[numbers[i]] &= descent(STRUCTURE, ends.theta[i], ends.gradient[i]) >= -1e-4
-        # Tiny studies have several optima: they are left to the engine that scatters its starts.
-        for i in np.flatnonzero(~ends.arrived | few[doubtful]).tolist():
-            problem = Problem(moments=moments_of(models, i), structure=STRUCTURE, method=models.method)
-            result.write_alone(int(numbers[i]), problem, problem.moments)
+        for small in (False, True):
+            which = doubtful[few[doubtful] == small]
+            if which.size:
+                _settled(result, numbers[which], models[which], ends[which], own[which], small)
     return result.finished()
+
+
+def _settled(result: Solutions, numbers: Index, models: LineModels, ends: Ends, own: Array, small: bool) -> None:
+    """Write studies in doubt; whoever does not arrive is left to `solve`."""
+    edge = settle(models, ends, own, STRUCTURE, scatter=small)
+    result.write(numbers, LINE, ends)
+    for i in edge:
+        result.singular[numbers[i]] = True
+        result.converged[numbers[i]] &= descent(STRUCTURE, ends.theta[i], ends.gradient[i]) >= -1e-4
+    for i in np.flatnonzero(~ends.arrived).tolist():
+        problem = Problem(moments=moments_of(models, i), structure=STRUCTURE, method=models.method)
+        result.write_alone(int(numbers[i]), problem, problem.moments)
 
 
 def _solvable(models: LineModels) -> Array:

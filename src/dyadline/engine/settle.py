@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from dyadline.engine.boundary import made_singular, on_boundary
 from dyadline.engine.covariance import Structure
 from dyadline.engine.descent import Ends, Posed, descend
 from dyadline.engine.moments import Array, Index
-from dyadline.engine.solve import TIE, shapes
+from dyadline.engine.solve import TIE, scattered, shapes
 
 
-def settle(problems: Posed, ends: Ends, own: Array, structure: Structure) -> Index:
+def settle(problems: Posed, ends: Ends, own: Array, structure: Structure, *, scatter: bool = False) -> Index:
     """Try the other starts of `solve` from where problems ended first; better ends are written into `ends`.
 
     Parameters
@@ -22,13 +24,15 @@ def settle(problems: Posed, ends: Ends, own: Array, structure: Structure) -> Ind
         A start of each problem's own, (R, k).
     structure
         Of their random effects.
+    scatter
+        Whether also from starts of any size and shape, as small studies need.
 
     Returns
     -------
     Numbers of those that ended on the boundary.
     """
     same = (np.repeat(theta[None], problems.size, axis=0) for theta in shapes(structure))
-    for start in (own, *same):
+    for start in chain((own,), same, scattered(own) if scatter else ()):
         other = descend(problems, start)
         which = np.flatnonzero(other.arrived & ~(other.value >= ends.value - TIE))
         ends.take(which, other, which)

@@ -147,7 +147,7 @@ def solve(problem: Problem, start: Array | None = None) -> Solution:
     few = moments.n_groups < FEW * moments.n_random + moments.n_fixed
     best: Minimum | None = None
     tried, enough = 0, len(guesses) + (not plain)
-    for theta in chain(guesses, _lowest_first(structure, function), _scattered(guesses[0]) if few else ()):
+    for theta in chain(guesses, _lowest_first(structure, function), scattered(guesses[0]) if few else ()):
         ended = minimise(function, theta)
         tried += 1
         if best is None or _better(ended, best):
@@ -200,12 +200,15 @@ def _lowest_first(structure: Structure, function: Function) -> Iterator[Array]:
     yield from sorted(shapes(structure), key=lambda theta: function(theta)[0])
 
 
-def _scattered(guess: Array) -> Iterator[Array]:
-    """Starts of any size and shape, half of them in the proportions of the guess; the same for every data set."""
+def scattered(guess: Array) -> Iterator[Array]:
+    """Starts of any size and shape, half of them in the proportions of the guess, (..., k).
+
+    They are the same for every data set.
+    """
     rng = np.random.default_rng(2020)
     for scale in np.logspace(-1.0, 2.5, SCATTERED):
-        yield scale * rng.standard_normal(len(guess))
-        yield guess * rng.standard_normal(len(guess))
+        yield np.broadcast_to(scale * rng.standard_normal(guess.shape[-1]), guess.shape).copy()
+        yield guess * rng.standard_normal(guess.shape[-1])
 
 
 def _leaning(level: Level, shift: float) -> Array:

@@ -102,7 +102,7 @@ def test_three_levels_are_those_of_a_single_fit():
 
 
 def test_parts_may_be_cut_anew():
-    made = truth(dyads=24)
+    made = truth(dyads=38)
     own = plan({})
     work = PowerWork(
         truths=(made,), scores=(ConvergenceSection(), ConvergenceSection(growth="ols")), plan=own, models=(3,), seed=1

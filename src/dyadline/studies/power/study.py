@@ -207,7 +207,8 @@ class SearchWork:
 
     def __call__(self, part: Part) -> Arrays:
         made = designed(self.truth, replace(self.design, dyads=part.task))
-        return replace(self.work, truths=(made,))(Part(0, part.numbers))
+        # Other random numbers for each number of dyads: the curve that is fitted takes them for independent.
+        return replace(self.work, truths=(made,), key=(part.task,))(Part(0, part.numbers))
 
 
 def _searched(
@@ -230,6 +231,7 @@ def _searched(
                     found = needed(
                         power,
                         goal=question.goal,
+                        alpha=question.alpha,
                         low=question.search[0],
                         high=question.search[1],
                         tolerance=question.precision,

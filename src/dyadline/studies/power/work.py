@@ -37,8 +37,9 @@ class PowerWork:
         Models and time.
     models
         2, 3 or both.
-    seed
-        Replicate k has the random numbers of (seed, k), in whichever design.
+    seed, key
+        Replicate k has the random numbers of (seed, key, k) in whichever design, so that designs are compared on the
+        same ones.
     every
         Whether all predictors' tests are counted, or those of convergence alone.
     error_free
@@ -55,6 +56,7 @@ class PowerWork:
     every: bool = False
     error_free: bool = True
     levels: int = 2
+    key: tuple[int, ...] = ()
 
     def __call__(self, part: Part) -> Arrays:
         """Arrays by name, each with a first axis of n replicates.
@@ -64,7 +66,7 @@ class PowerWork:
         """
         from threadpoolctl import threadpool_limits
 
-        seeds = [np.random.SeedSequence(self.seed, spawn_key=(number,)) for number in part.numbers]
+        seeds = [np.random.SeedSequence(self.seed, spawn_key=(*self.key, number)) for number in part.numbers]
         with threadpool_limits(limits=1, user_api="blas"):
             drawn = draw(self.truths[part.task], seeds)
             return self.analysed(drawn)

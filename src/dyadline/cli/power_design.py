@@ -1,0 +1,128 @@
+"""The power of a design, by simulation, as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dyadline.cli.console import Figures, Force, Json, console, print_json, progress
+from dyadline.cli.progress import replicate_progress
+from dyadline.cli.ranges import numbers, whole_numbers
+from dyadline.cli.running import ExecutorOption, Resume, Scheduler, Workers, check_running_options
+from dyadline.errors import PlanError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+def design(
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="study1, study2, a plan or a parameter file (.toml); a plan is carried out first.",
+            metavar="STUDY",
+            show_default=False,
+        ),
+    ],
+    effect: Annotated[
+        str, typer.Option(help="Standardised effect of true convergence on the outcome's slope; one or a list (.2,.3).")
+    ] = "0.3",
+    dyads: Annotated[str | None, typer.Option(help="Number of dyads: one, a list or a range (60:400:20).")] = None,
+    sessions: Annotated[str | None, typer.Option(help="Occasions with ratings (3,8,14), over the same time.")] = None,
+    drop_out: Annotated[str | None, typer.Option(help="Share of dyads lost by the last occasion (0,.3).")] = None,
+    per_therapist: Annotated[str | None, typer.Option(help="Patients per therapist (1,3,6).")] = None,
+    scores: Annotated[
+        str,
+        typer.Option(
+            help="Ways to score, with a comma between: plan for the plan's own, else what differs from it: "
+            "plan,ols,signed/none,observed."
+        ),
+    ] = "plan",
+    models: Annotated[str, typer.Option(help="2, 3 or 2,3.")] = "2,3",
+    levels: Annotated[int, typer.Option(help="2, or 3 with therapists above the dyads (slower).")] = 2,
+    reps: Annotated[int, typer.Option(help="Simulated studies per design.")] = 1000,
+    find: Annotated[float | None, typer.Option(help="Search the dyads for this power, such as .8.")] = None,
+    search: Annotated[str, typer.Option(help="Fewest and most dyads of the search.")] = "20,2000",
+    precision: Annotated[float, typer.Option(help="Half width of their 95 % interval, as a share of them.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="Level of the two-sided tests.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 1,
+    null: Annotated[bool, typer.Option("--null/--no-null", help="Also without effect: type I error.")] = True,
+    error_free: Annotated[
+        bool, typer.Option("--error-free/--no-error-free", help="Also with scores free of error: bias, coverage.")
+    ] = True,
+    every: Annotated[
+        bool, typer.Option("--all-terms", help="Tests of all predictors, not of convergence alone.")
+    ] = False,
+    confounded: Annotated[
+        bool, typer.Option("--confounded", help="Early alliance and development have the study's effects too.")
+    ] = False,
+    executor: ExecutorOption = "processes",
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; NAME-power by default.")] = None,
+    formats: Annotated[str, typer.Option("--format", help="Of the report: html,docx,pdf,tex,md or all.")] = "html",
+    figures: Figures = False,
+    resume: Resume = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Power of the tests of convergence in a real design, by simulation.
+
+    Studies are drawn, scored and analysed as a real one would be, for every combination of what is listed. Shows power,
+    type I error, bias, coverage and attenuation with their Monte-Carlo errors, and writes a report.
+    """
+    from dyadline.cli.console import named_formats
+    from dyadline.planning import power_design
+    from dyadline.report.power.terminal import power_table
+    from dyadline.workflow import make_folder, write_power
+
+    wanted = named_formats(formats)
+    check_running_options(executor, workers, scheduler)
+    ends = whole_numbers(search, "--search")
+    if len(ends) != 2 or ends[0] >= ends[1]:
+        raise PlanError("--search takes two numbers, the fewest and the most dyads", way_out="For example 20,2000")
+    folder = out if out is not None else Path(f"{Path(study).stem}-power")
+    parts = folder / "parts"
+    check_results(folder, parts, resume=resume, force=force)
+    make_folder(parts)
+    with replicate_progress() as shown:
+        found = power_design(
+            study,
+            effect=numbers(effect, "--effect"),
+            dyads=None if dyads is None else whole_numbers(dyads, "--dyads"),
+            sessions=None if sessions is None else whole_numbers(sessions, "--sessions"),
+            drop_out=None if drop_out is None else numbers(drop_out, "--drop-out"),
+            per_therapist=None if per_therapist is None else numbers(per_therapist, "--per-therapist"),
+            scores=[word.strip() for word in scores.split(",") if word.strip()],
+            models=whole_numbers(models, "--models"),
+            levels=levels,
+            replicates=reps,
+            seed=seed,
+            alpha=alpha,
+            null=null,
+            error_free=error_free,
+            every=every,
+            confounded=confounded,
+            goal=find,
+            search=(ends[0], ends[1]),
+            precision=precision,
+            executor=executor,  # type: ignore[arg-type]  # checked above
+            workers=workers,
+            scheduler=scheduler,
+            folder=parts,
+            resume=resume,
+            progress=shown,
+        )
+    with progress("Writing the report"):
+        written = write_power(found, folder, wanted, figures=figures)
+    if json:
+        tables = {name: getattr(found, name).to_dicts() for name in ("tests", "scores", "needed")}
+        print_json({"title": found.title, "alpha": found.alpha, "replicates": found.replicates, **tables})
+    else:
+        console(lambda width: power_table(found, width=width))
+        typer.echo(f"\nReport: {', '.join(str(p) for p in written if p.parent == folder and p.stem == 'report')}")
+    if found.interrupted:
+        typer.echo(f"Stopped. What is finished is in {parts}; the same command with --resume goes on.", err=True)
+        raise typer.Exit(INTERRUPTED)

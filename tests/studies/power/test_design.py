@@ -1,0 +1,111 @@
+"""Designs: what changes with dyads, occasions, drop-out and therapists, and what stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dyadline.errors import PlanError
+from dyadline.plan.truth import Truth
+from dyadline.studies.power.design import (
+    Design,
+    as_latent,
+    designed,
+    grid,
+    only_convergence,
+    patients_per_therapist,
+    rated_occasions,
+    share_lost,
+)
+from dyadline.studies.simulation.draw import draw
+from dyadline.studies.twins import parameters
+
+
+def twin(study: str = "study1") -> Truth:
+    return only_convergence(Truth.model_validate(parameters(study)))
+
+
+def seen_last(truth: Truth, count: int = 60) -> float:
+    """Share of dyads with an outcome at the last occasion."""
+    drawn = draw(truth, [np.random.SeedSequence(9, spawn_key=(k,)) for k in range(count)])
+    return float(np.isfinite(drawn.outcome[:, :, -1]).mean())
+
+
+def test_the_grid_has_each_combination_once():
+    designs = grid(effects=[0.3, 0.3, 0.0], dyads=[60, 80], sessions=[3, 14, 3])
+    assert len(designs) == len(set(designs)) == 2 * 2 * 2
+    assert [d.dyads for d in designs[:2]] == [60, 80]
+
+
+def test_nothing_asked_for_leaves_the_study_but_for_its_effect():
+    given = twin()
+    made = designed(given, Design(effect=0.3))
+    assert made.outcome.effect == 0.3
+    assert made.model_copy(update={"outcome": given.outcome, "therapists": given.therapists}) == given
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_drop_out_is_the_share_that_is_lost(share):
+    given = twin()
+    still = given.model_copy(update={"missing": given.missing.model_copy(update={"skipped": 0.0})})
+    made = designed(still, Design(effect=0.0, drop_out=share, dyads=100))
+    assert share_lost(made) == pytest.approx(share, abs=1e-12)
+    assert seen_last(made) == pytest.approx(1.0 - share, abs=4.0 * np.sqrt(share * (1 - share) / 6000) + 1e-12)
+
+
+@pytest.mark.parametrize("sessions", [3, 5, 8, 20])
+def test_fewer_occasions_lose_as_many_over_the_same_time(sessions):
+    given = twin()
+    still = given.model_copy(update={"missing": given.missing.model_copy(update={"skipped": 0.0, "drop_out": 0.05})})
+    made = designed(still, Design(effect=0.0, sessions=sessions, dyads=100))
+    rated = rated_occasions(made)
+    assert len(rated) == sessions and rated[0] == 1.0
+    assert rated[-1] == (14.0 if sessions <= 14 else float(sessions))
+    assert np.ptp(np.diff(rated)) <= 1.0
+    longer = 1.0 if sessions <= 14 else (sessions - 1) / 13.0
+    assert share_lost(made) == pytest.approx(1.0 - 0.95 ** (11 * longer), abs=1e-12)
+    assert seen_last(made) == pytest.approx(1.0 - share_lost(made), abs=0.025)
+
+
+def test_outcomes_that_go_without_ratings_stay():
+    given = twin("study2")
+    made = designed(given, Design(effect=0.3, sessions=2))
+    assert rated_occasions(made) == (1.0, 3.0)
+    assert made.occasions == (0.0, 1.0, 3.0, 4.0)
+    assert designed(given, Design(effect=0.3, sessions=3)).occasions == given.occasions
+
+
+@pytest.mark.parametrize("per", [1.0, 3.0, 6.0, 48.0])
+def test_patients_per_therapist(per):
+    made = designed(twin(), Design(effect=0.3, dyads=96, per_therapist=per))
+    assert patients_per_therapist(made) == pytest.approx(min(per, 24.0))  # two arms, two therapists each
+    drawn = draw(made, [np.random.SeedSequence(1)])
+    assert len(np.unique(drawn.provider)) == sum(made.therapists.values())
+
+
+def test_therapists_grow_with_dyads():
+    made = designed(twin(), Design(effect=0.3, dyads=192))
+    assert made.therapists == {"CBT": 50, "IPT": 18}
+
+
+def test_what_goes_with_convergence_is_left_out_or_kept():
+    given = Truth.model_validate(parameters("study1"))
+    clean, whole = only_convergence(given), as_latent(given)
+    assert clean.outcome.slope.development == 0.0 and clean.outcome.fixed.baseline == 0.77
+    assert whole.outcome.slope.development == -0.87 and whole.outcome.slope.convergence == 0.0
+    assert clean.outcome.given == whole.outcome.given == "latent"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"dyads": 5}, "at least 10 dyads"),
+        ({"sessions": 1}, "at least 2 occasions"),
+        ({"drop_out": 1.0}, "Drop-out is a share"),
+        ({"per_therapist": 90.0}, "90 patients per therapist"),
+        ({"per_therapist": 0.5}, "0.5 patients per therapist"),
+    ],
+)
+def test_a_design_that_cannot_be_is_a_sentence(wrong, words):
+    with pytest.raises(PlanError, match=words):
+        designed(twin(), Design(effect=0.3, **wrong))
