@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from dyadline.model.simulate import simulate_responses
     from dyadline.plan.analysis import AnalysisPlan
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
+    from dyadline.plan.truth import Truth
+    from dyadline.plan.truth_document import read_truth
     from dyadline.report.syntax.scripts import syntax, syntax_data
     from dyadline.result import AnalysisResult
     from dyadline.studies.published.check import check_table
-    from dyadline.studies.twins import simulate
+    from dyadline.studies.simulation.simulate import simulate
     from dyadline.workflow import convergence, describe, run, write_report
 
 _ROOMS = {
@@ -52,6 +54,7 @@ _ROOMS = {
     "FitError": "errors",
     "Influence": "inference.influence",
     "PlanError": "errors",
+    "Truth": "plan.truth",
     "bootstrap": "inference.bootstrap",
     "check_table": "studies.published.check",
     "checks": "inference.checks",
@@ -76,12 +79,13 @@ _ROOMS = {
     "random_effect_test": "inference.compare",
     "random_effects": "inference.modes",
     "read_plan": "plan.document",
+    "read_truth": "plan.truth_document",
     "residuals": "inference.residuals",
     "robust_coefficients": "inference.robust",
     "robust_covariance": "inference.robust",
     "run": "workflow",
     "simple_slopes": "inference.contrasts",
-    "simulate": "studies.twins",
+    "simulate": "studies.simulation.simulate",
     "simulate_responses": "model.simulate",
     "standardised": "inference.standardised",
     "syntax": "report.syntax.scripts",
@@ -101,6 +105,7 @@ __all__ = [
     "FitError",
     "Influence",
     "PlanError",
+    "Truth",
     "__version__",
     "bootstrap",
     "check_table",
@@ -126,6 +131,7 @@ __all__ = [
     "random_effect_test",
     "random_effects",
     "read_plan",
+    "read_truth",
     "residuals",
     "robust_coefficients",
     "robust_covariance",
