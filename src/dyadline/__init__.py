@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from dyadline.model.simulate import simulate_responses
     from dyadline.plan.analysis import AnalysisPlan
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
+    from dyadline.plan.truth import Truth
+    from dyadline.plan.truth_document import read_truth
     from dyadline.report.syntax.scripts import syntax, syntax_data
     from dyadline.result import AnalysisResult
     from dyadline.studies.published.check import check_table
-    from dyadline.studies.twins import simulate
+    from dyadline.studies.simulation.simulate import simulate
     from dyadline.workflow import convergence, describe, run, write_report
 
 _ROOMS = {
@@ -54,6 +56,7 @@ _ROOMS = {
     "Influence": "inference.influence",
     "PlanError": "errors",
     "SlopePower": "inference.power",
+    "Truth": "plan.truth",
     "bootstrap": "inference.bootstrap",
     "check_table": "studies.published.check",
     "checks": "inference.checks",
@@ -79,12 +82,13 @@ _ROOMS = {
     "random_effect_test": "inference.compare",
     "random_effects": "inference.modes",
     "read_plan": "plan.document",
+    "read_truth": "plan.truth_document",
     "residuals": "inference.residuals",
     "robust_coefficients": "inference.robust",
     "robust_covariance": "inference.robust",
     "run": "workflow",
     "simple_slopes": "inference.contrasts",
-    "simulate": "studies.twins",
+    "simulate": "studies.simulation.simulate",
     "simulate_responses": "model.simulate",
     "standardised": "inference.standardised",
     "syntax": "report.syntax.scripts",
@@ -105,6 +109,7 @@ __all__ = [
     "Influence",
     "PlanError",
     "SlopePower",
+    "Truth",
     "__version__",
     "bootstrap",
     "check_table",
@@ -131,6 +136,7 @@ __all__ = [
     "random_effect_test",
     "random_effects",
     "read_plan",
+    "read_truth",
     "residuals",
     "robust_coefficients",
     "robust_covariance",

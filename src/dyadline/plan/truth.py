@@ -212,9 +212,11 @@ class Truth(Section):
     dyads: Annotated[Whole, Field(ge=2)]
     """Number of dyads."""
     occasions: Annotated[tuple[Number, ...], Field(min_length=2)]
-    """When the outcome is measured, ascending."""
+    """When something is measured, ascending."""
     rated: tuple[Number, ...] | None = None
     """At which of these occasions the alliance is rated; at all unless said."""
+    measured: tuple[Number, ...] | None = None
+    """At which of these occasions the outcome is measured; at all unless said."""
     sessions: tuple[Whole, ...] | None = None
     """Session of each occasion but the last, which is the dyad's own last session; needs `length`."""
     names: NamesTruth = NamesTruth()
@@ -252,6 +254,11 @@ class Truth(Section):
     def rated_occasions(self) -> tuple[float, ...]:
         """Occasions at which the alliance is rated."""
         return self.occasions if self.rated is None else self.rated
+
+    @property
+    def measured_occasions(self) -> tuple[float, ...]:
+        """Occasions at which the outcome is measured."""
+        return self.occasions if self.measured is None else self.measured
 
     def with_dyads(self, dyads: int) -> Self:
         """The same truth with another number of dyads; therapists grow in proportion, at least one per arm."""

@@ -53,15 +53,17 @@ def effects_covariance(truth: Truth) -> np.ndarray[tuple[int, ...], np.dtype[np.
 
 
 def _of_time(truth: Truth) -> Iterator[Contradiction]:
-    occasions, rated = truth.occasions, truth.rated
+    occasions = truth.occasions
     if _falls(occasions):
         yield ("occasions",), "occasions must ascend"
-    if rated is not None:
-        unknown = [t for t in rated if t not in occasions]
+    for key, chosen in (("rated", truth.rated), ("measured", truth.measured)):
+        if chosen is None:
+            continue
+        unknown = [t for t in chosen if t not in occasions]
         if unknown:
-            yield ("rated",), f"{unknown[0]:g} is not one of the occasions"
-        elif len(rated) < 2 or _falls(rated):
-            yield ("rated",), "at least two occasions are needed, in ascending order"
+            yield (key,), f"{unknown[0]:g} is not one of the occasions"
+        elif len(chosen) < 2 or _falls(chosen):
+            yield (key,), "at least two occasions are needed, in ascending order"
     if truth.sessions is not None and truth.length is None:
         yield ("sessions",), "the last session needs the dyad's number of sessions: write a section [length]"
     if truth.sessions is not None and len(truth.sessions) != len(occasions) - 1:
@@ -92,10 +94,12 @@ def _of_columns(truth: Truth) -> Iterator[Contradiction]:
             yield ("names", key), f"the name {name!r} stands twice"
         seen.append(name)
     scored = (truth.names.patient, truth.names.therapist, truth.names.outcome)
-    for column in truth.items:
+    for column, how in truth.items.items():
         if column not in scored:
             hint = did_you_mean(column, scored) or f"Scores from items can be {', '.join(scored)}"
             yield ("items", column), f"there is no column {column!r} that items could make. {hint}"
+        if how.scale is not None:
+            yield ("items", column, "scale"), "answers are drawn for the measure's total, not for a subscale"
 
 
 def _of_people(truth: Truth) -> Iterator[Contradiction]:

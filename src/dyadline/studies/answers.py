@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from dyadline.engine.moments import Array, Index
+from dyadline.errors import PlanError
+from dyadline.measures.registry import measure
+from dyadline.plan.columns import ITEM, ItemsSection
 
 ITEM_SD, ANSWER_SD = 0.4, 0.7
 """Spread of the items' difficulties, and of single answers around person and item, in answer units."""
@@ -46,3 +51,50 @@ def draw_answers(
     for number in reverse:
         answers[:, number - 1] = lowest + highest - answers[:, number - 1]
     return answers
+
+
+def with_answers(
+    frame: pl.DataFrame, given: Mapping[str, ItemsSection], rng: np.random.Generator, folder: Path | None = None
+) -> pl.DataFrame:
+    """Answers in place of scores; a missing score is a form that was not filled in.
+
+    Parameters
+    ----------
+    frame
+        Scores by column.
+    given
+        Measure and names of the items by the column that they replace.
+    rng
+        Of the answers.
+    folder
+        Where the user's own measures are looked for.
+
+    Raises
+    ------
+    PlanError
+        An unknown measure, or a measure whose total is not made of all its items.
+    """
+    for column, section in given.items():
+        used = measure(section.measure, folder)
+        total = used.scales[used.total]
+        names = section.items
+        if isinstance(names, str):
+            names = tuple(names.replace(ITEM, str(number + 1)) for number in range(used.items))
+        if total.items is not None or len(names) != used.items:
+            raise PlanError(
+                f"Answers to {used.name} cannot be drawn: "
+                + ("its total is not made of all items" if total.items is not None else f"it has {used.items} items"),
+                where=f"items.{column}",
+            )
+        low, high = (int(end) for end in section.range or used.range)
+        score = frame[column].to_numpy()
+        there = np.isfinite(score)
+        times = used.items if total.score == "mean" else 1
+        sums = np.rint(score[there] / total.factor * times).clip(low * used.items, high * used.items)
+        drawn = draw_answers(sums, items=used.items, lowest=low, highest=high, reverse=used.reverse, rng=rng)
+        answers = np.full((len(score), used.items), np.nan)
+        answers[there] = drawn
+        made = pl.DataFrame(answers, schema=list(names)).fill_nan(None).cast(pl.Int64)
+        place = frame.columns.index(column)
+        frame = pl.concat([frame[:, :place], made, frame[:, place + 1 :]], how="horizontal")
+    return frame

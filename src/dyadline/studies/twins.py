@@ -17,23 +17,14 @@ import polars as pl
 
 from dyadline.engine.moments import Array, Index
 from dyadline.errors import PlanError, did_you_mean, whole_number
-from dyadline.measures.registry import measure
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
-from dyadline.plan.columns import ITEM, ItemsSection
+from dyadline.plan.columns import ItemsSection
+from dyadline.plan.truth import PREDICTORS
 from dyadline.scoring.ratings import Ratings
 from dyadline.scoring.score import score_ratings
-from dyadline.studies.answers import draw_answers
+from dyadline.studies.answers import with_answers
 
 STUDIES = ("study1", "study2")
-
-PREDICTORS = (
-    "baseline",
-    "convergence",
-    "early_patient",
-    "early_therapist",
-    "development",
-    "early_discrepancy",
-)
 
 
 def twin_file(study: str, suffix: str) -> Traversable:
@@ -149,27 +140,9 @@ def simulate(study: str, *, dyads: int | None = None, seed: int | None = None, i
     ).with_columns(pl.col("wai_p", "wai_t").fill_nan(None))
     if "length" in given:
         frame = frame.with_columns(n_sessions=pl.Series(lengths[index]))
-    return _with_answers(frame, given["items"], rng) if items else frame
-
-
-def _with_answers(frame: pl.DataFrame, given: dict[str, Any], rng: np.random.Generator) -> pl.DataFrame:
-    """Answers in place of scores; a missing score is a form that was not filled in."""
-    for column, entry in given.items():
-        section = ItemsSection.model_validate(entry)
-        used = measure(section.measure)
-        low, high = (int(end) for end in section.range or used.range)
-        score = frame[column].to_numpy()
-        there = np.isfinite(score)
-        times = used.items if used.scales[used.total].score == "mean" else 1
-        sums = np.rint(score[there] * times).clip(low * used.items, high * used.items)
-        drawn = draw_answers(sums, items=used.items, lowest=low, highest=high, reverse=used.reverse, rng=rng)
-        answers = np.full((len(score), used.items), np.nan)
-        answers[there] = drawn
-        names = [str(section.items).replace(ITEM, str(number + 1)) for number in range(used.items)]
-        made = pl.DataFrame(answers, schema=names).fill_nan(None).cast(pl.Int64)
-        place = frame.columns.index(column)
-        frame = pl.concat([frame[:, :place], made, frame[:, place + 1 :]], how="horizontal")
-    return frame
+    if not items:
+        return frame
+    return with_answers(frame, {name: ItemsSection.model_validate(held) for name, held in given["items"].items()}, rng)
 
 
 def _kept(missing: dict[str, float], n: int, occasions: int, rng: np.random.Generator) -> Index:

@@ -55,9 +55,12 @@ def observed(truth: Truth, uniform: Numbers, values: tuple[Array, Array], n_sess
     raters = np.ones(values[1].shape, dtype=bool)
     if missing.form:
         raters[..., 1:] = uniform["forms"][..., 1:] >= missing.form
-    outcome = np.ones(shape, dtype=bool)
+    measured = np.isin(truth.occasions, truth.measured_occasions)
+    outcome = np.broadcast_to(measured, shape)
     if missing.outcome_form:
-        outcome[..., 1:] = uniform["outcome_form"][..., 1:] >= missing.outcome_form
+        filled = uniform["outcome_form"] >= missing.outcome_form
+        filled[..., np.argmax(measured)] = True
+        outcome = outcome & filled
     if isinstance(missing.drop_out, float):
         if missing.drop_out:
             ends = uniform["ends"] < missing.drop_out
