@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from dyadline.plan.scores import DISCREPANCY, SLOPE, TRANSFORM, UNIT
 from dyadline.plan.truth import EFFECTS, PREDICTORS, DropOutTruth, Truth
@@ -47,8 +48,8 @@ def effect_words(grid: Grid) -> Paragraph:
         return Paragraph(
             heading="The effect.",
             parts=(
-                f"{meaning} Its effect on the outcome's slope is the coefficient of the parameter file; no standardised "
-                "effect was asked for.",
+                f"{meaning} Its effect on the outcome's slope is the coefficient of the parameter file; no "
+                "standardised effect was asked for.",
             ),
         )
     size: Part = Cell(value=effects[0], kind="proportion") if len(effects) == 1 else "β"
@@ -83,7 +84,7 @@ def _true_convergence(truth: Truth) -> str:
 def design_table(grid: Grid) -> Table:
     """Design and missing values, a line each."""
     rows = [(_DESIGN[key], _values(grid, key)) for key in DESIGNED if _told(grid, key)]
-    rows += list(_of_truth(grid.result.truth, "drop_out" not in grid.designed))
+    rows += list(_of_truth(grid.result.truth, grid.designed))
     return Table(
         key="design",
         caption="Design of the studies that were drawn",
@@ -116,13 +117,14 @@ def _values(grid: Grid, key: str) -> str:
     return ", ".join(said) + more
 
 
-def _of_truth(truth: Truth, whole: bool) -> Iterator[tuple[str, str]]:
+def _of_truth(truth: Truth, told: Sequence[str]) -> Iterator[tuple[str, str]]:
     missing = truth.missing
-    if whole:
+    if "sessions" not in told:
         yield "Occasions with an outcome", _occasions(truth.occasions)
         if truth.rated is not None:
             yield "Occasions with ratings", _occasions(truth.rated)
-    yield "Drop-out", _drop_out(truth)
+    if "drop_out" not in told:
+        yield "Drop-out", _drop_out(truth)
     said = [("Occasion without any form", missing.skipped), ("Rater's form missing", missing.form)]
     said.append(("Outcome missing", missing.outcome_form))
     yield from ((label, f"{_percent(share)} of occasions") for label, share in said if share)
@@ -166,7 +168,7 @@ def _percent(share: float) -> str:
 
 
 def _occasions(times: Sequence[float]) -> str:
-    steps = {round(b - a, 9) for a, b in zip(times, times[1:], strict=False)}
+    steps = {round(b - a, 9) for a, b in pairwise(times)}
     if len(times) > 4 and len(steps) == 1:
         return f"{occasion(times[0])}, {occasion(times[1])}, …, {occasion(times[-1])}"
     return ", ".join(map(occasion, times))
@@ -224,8 +226,8 @@ def correlations_table(truth: Truth) -> Table | None:
     """Correlations of random effects and residuals that are not zero."""
     alliance, outcome = truth.alliance, truth.outcome
     told: list[tuple[str, float]] = []
+    spread = math.sqrt(outcome.random.intercept * outcome.random.slope)
     if truth.covariance is None:
-        spread = math.sqrt(outcome.random.intercept * outcome.random.slope)
         told = [
             ("Patient's intercept and slope", alliance.patient.r),
             ("Therapist's intercept and slope", alliance.therapist.r),
@@ -235,9 +237,7 @@ def correlations_table(truth: Truth) -> Table | None:
         ]
     else:
         told = list(_of_covariance(truth.covariance))
-        if len(truth.covariance) < len(EFFECTS) and (
-            spread := math.sqrt(outcome.random.intercept * outcome.random.slope)
-        ):
+        if len(truth.covariance) < len(EFFECTS) and spread:
             told.append(("Outcome's intercept and slope", outcome.random.covariance / spread))
     told += [
         ("Residuals of the two raters at one occasion", alliance.residual_correlation),
@@ -275,13 +275,12 @@ def coefficients_table(grid: Grid) -> Table | None:
         by_effect = name == "convergence" and bool(asked)
         if not (level or change or by_effect):
             continue
-        d = max(2, decimals_of_spread(*(abs(v) for v in (level, change) if v)))
         label = "Convergence × alliance dev." if name == "product" else NAMES[name]
-        said = Cell(value="β", kind="text") if by_effect else Cell(value=change, decimals=d)
-        rows.append(Row(label=label, cells=(Cell(value=level, decimals=d), said)))
+        said = Cell(value="β", kind="text") if by_effect else Cell(value=change, kind="occasion")
+        rows.append(Row(label=label, cells=(Cell(value=level, kind="occasion"), said)))
     if not rows:
         return None
-    said = ", ".join(dict.fromkeys(proportion(value) for value in asked))
+    named = ", ".join(dict.fromkeys(proportion(value) for value in asked))
     return Table(
         key="coefficients",
         caption="What predictors add to the outcome",
@@ -290,6 +289,6 @@ def coefficients_table(grid: Grid) -> Table | None:
         groups=(RowGroup(rows=tuple(rows)),),
         note=(
             "Predictors that are not named add nothing.",
-            f" β: as the standardised effect says ({said})." if 0 < len(asked) <= MOST_VALUES else "",
+            f" β: as the standardised effect says ({named})." if 0 < len(asked) <= MOST_VALUES else "",
         ),
     )

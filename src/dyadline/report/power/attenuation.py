@@ -11,13 +11,12 @@ from dyadline.report.power.names import SCORE
 
 def attenuation_figure(grid: Grid) -> Figure | None:
     """Slope found over slope expected, by sessions or dyads, and by score; none where it is not known."""
-    over = next(
-        (key for key in ("sessions", "drop_out", "dyads", "per_therapist", "effect") if key in grid.varying), ""
-    )
+    asked = ("sessions", "drop_out", "dyads", "per_therapist", "effect")
+    over = next((key for key in asked if key in grid.varying), "")
     line = SCORE if over and grid.several_scores else ""
     over = over or SCORE
     frame = grid.held(grid.main(), over, *([SCORE] if line else []))
-    lines = thinned(grid.values(SCORE), figures.MOST_LINES) if line else [None]
+    lines = thinned(grid.values(SCORE), figures.MOST_LINES) if line else []
     known = [
         r
         for r in frame.iter_rows(named=True)

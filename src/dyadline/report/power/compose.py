@@ -122,8 +122,8 @@ def _reproduce(result: PowerResult) -> Iterator[Block]:
     yield Paragraph(
         heading="Software.",
         parts=(
-            f"dyadline {version('dyadline')}, numpy {version('numpy')}, polars {version('polars')}. The same parameters, "
-            f"designs, replicates and seed ({result.seed}) give the same numbers, however many processes compute them. "
-            "All numbers are written as CSV at full precision.",
+            f"dyadline {version('dyadline')}, numpy {version('numpy')}, polars {version('polars')}. The same "
+            f"parameters, designs, replicates and seed ({result.seed}) give the same numbers, however many processes "
+            "compute them. All numbers are written as CSV at full precision.",
         ),
     )

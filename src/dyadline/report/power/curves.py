@@ -17,12 +17,13 @@ from dyadline.report.document import (
     Spanner,
     Table,
 )
+from dyadline.report.numbers import number
 from dyadline.report.power import figures
 from dyadline.report.power.figures import Panel
 from dyadline.report.power.grid import Grid
 from dyadline.report.power.names import DIMENSIONS, value_text
 from dyadline.report.power.sentences import rate_parts
-from dyadline.report.power.slices import Record, Slice, make_slice
+from dyadline.report.power.slices import Slice, make_slice
 from dyadline.report.power.tables import rate_cells
 from dyadline.words import listed
 
@@ -72,7 +73,7 @@ def along_table(cut: Slice) -> Table:
         columns=(Column(label="Power"), Column(label="95% MC interval", rank=1)) * len(cut.lines),
         spanners=tuple(Spanner(label=name, columns=2) for name in cut.line_names()) if several else (),
         groups=tuple(groups),
-        note=("In bold: at least ", Cell(value=cut.grid.goal, kind="proportion"), "."),
+        note=("In bold: at least ", Cell(value=cut.grid.goal, kind="proportion"), " before rounding."),
         wide=len(cut.lines) > 3,
     )
 
@@ -90,7 +91,7 @@ def along_figure(cut: Slice) -> Figure | None:
         points = [
             point
             for line, name in zip(cut.lines, names, strict=True)
-            for point in figures.known_points(rows := cut.rows(line, value), cut.x, "power", [name] * len(rows))
+            for point in figures.known_points(cut.rows(line, value), cut.x, "power", name)
         ]
         if points:
             panels.append(Panel(title=cut.panel_title(value), values=points))
@@ -121,33 +122,29 @@ def most_power(panels: Sequence[Panel]) -> str:
 
 
 def ends_and_goal(cut: Slice) -> Iterator[Part]:
-    """From where on power is enough, or between which ends it moves, line by line."""
-    for panel in cut.panels:
-        for line, name in zip(cut.lines, cut.line_names(), strict=True):
-            rows = [r for r in cut.rows(line, panel) if r["power"] is not None]
-            where = ", ".join(filter(None, (cut.panel_title(panel), name)))
-            yield f"{where[0].upper()}{where[1:]}: " if where else ""
-            if len(rows) < 2:
-                yield "too few designs have an answer. "
-                continue
-            yield from _ends(cut, rows)
-
-
-def _ends(cut: Slice, rows: list[Record]) -> Iterator[Part]:
-    first, last = rows[0], rows[-1]
-    yield "power is "
-    yield from rate_parts(first, "power")
-    yield f" with {cut.grid.words(cut.x, first[cut.x])} and "
-    yield from rate_parts(last, "power")
-    yield f" with {cut.grid.words(cut.x, last[cut.x])}"
-    enough = [r for r in rows if r["power"] >= cut.grid.goal]
-    if cut.x not in ("dyads", "sessions"):
+    """Power at both ends, and from where on it is enough: line by line, of the first panel."""
+    title = cut.panel_title(cut.panels[0])
+    yield f"{title[0].upper()}{title[1:]}. " if title else ""
+    for line, name in zip(cut.lines, cut.line_names(), strict=True):
+        rows = [r for r in cut.rows(line, cut.panels[0]) if r["power"] is not None]
+        yield f"With {name}, power" if name else "Power"
+        if len(rows) < 2:
+            yield " is not known for two of them. "
+            continue
+        yield " goes from "
+        yield from rate_parts(rows[0], "power")
+        yield f" ({cut.grid.words(cut.x, rows[0][cut.x])}) to "
+        yield from rate_parts(rows[-1], "power")
+        yield f" ({cut.grid.words(cut.x, rows[-1][cut.x])})"
+        if cut.x in ("dyads", "sessions"):
+            enough = [r[cut.x] for r in rows if r["power"] >= cut.grid.goal]
+            yield (
+                f"; the first that has {_goal(cut)} is {value_text(cut.x, min(enough))}"
+                if enough
+                else (f"; none that was tried has {_goal(cut)}")
+            )
         yield ". "
-    elif enough:
-        yield "; the smallest number that was tried and has at least "
-        yield Cell(value=100.0 * cut.grid.goal, decimals=0)
-        yield f"% is {value_text(cut.x, enough[0][cut.x])}. "
-    else:
-        yield "; no number that was tried has "
-        yield Cell(value=100.0 * cut.grid.goal, decimals=0)
-        yield "%. "
+
+
+def _goal(cut: Slice) -> str:
+    return f"{number(100.0 * cut.grid.goal, 0)}%"

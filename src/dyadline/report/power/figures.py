@@ -14,7 +14,10 @@ from dyadline.report.power.names import DIMENSIONS, WITHOUT, value_text
 COLOURS = (INK, "#11698E", "#B2560D", "#8E4C9E", GREY)
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 2])
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross")
-MOST_LINES, MOST_PANELS = len(COLOURS), 4
+MOST_LINES, MOST_PANELS = len(COLOURS), 6
+
+SIZES = {1: (620, 260, 1), 4: (300, 220, 2), MOST_PANELS: (205, 170, 3)}
+"""Most panels -> width and height of each, and how many stand beside each other."""
 
 Values = list[Spec]
 
@@ -29,7 +32,7 @@ class Panel:
     values: Values
 
 
-def known_points(rows: Sequence[Mapping[str, Any]], x: str, y: str, line: Sequence[str]) -> Values:
+def known_points(rows: Sequence[Mapping[str, Any]], x: str, y: str, line: str) -> Values:
     """Points where there is a number: per cent for drop-out, all others as they are."""
     return [
         {
@@ -37,9 +40,9 @@ def known_points(rows: Sequence[Mapping[str, Any]], x: str, y: str, line: Sequen
             "y": short(r[y]),
             "low": short(r[f"{y}_low"]),
             "high": short(r[f"{y}_high"]),
-            "line": name,
+            "line": line,
         }
-        for r, name in zip(rows, line, strict=True)
+        for r in rows
         if r[x] is not None and r[y] is not None and r[f"{y}_low"] is not None and r[f"{y}_high"] is not None
     ]
 
@@ -63,7 +66,7 @@ def power_curves(
         Of the figure.
     """
     ticks = sorted({v["x"] for panel in panels for v in panel.values})
-    room = 620 if len(panels) == 1 else 300
+    width, height, columns = next(size for most, size in SIZES.items() if len(panels) <= most)
     axis: Spec = {"grid": False, "labelOverlap": "parity", "labelSeparation": 6, "format": "~f"}
     if len(ticks) <= 12:
         axis["values"] = ticks
@@ -79,11 +82,8 @@ def power_curves(
     said = [("x", DIMENSIONS[x].axis, "~f"), ("y", POWER, VALUE)]
     told = tooltip(*said, ("low", "95% Monte-Carlo interval, from", VALUE), ("high", "to", VALUE))
     told = [*tooltip(("line", "Line")), *told] if len(lines) > 1 else told
-    marks = [
-        _panel(panel, across, up, _line_scales(lines), told, goal, width=room, height=260 if room > 400 else 220)
-        for panel in panels
-    ]
-    body = marks[0] if len(marks) == 1 else {"concat": marks, "columns": 2, "spacing": 70, "bounds": "flush"}
+    marks = [_panel(panel, across, up, _line_scales(lines), told, goal, width=width, height=height) for panel in panels]
+    body = marks[0] if len(marks) == 1 else {"concat": marks, "columns": columns, "spacing": 62, "bounds": "flush"}
     return Figure(key=key, caption=caption, alt=alt, spec=chart(body))
 
 
@@ -91,13 +91,12 @@ def _line_scales(lines: Sequence[str]) -> dict[str, Spec]:
     if len(lines) < 2:
         return {"color": {"value": INK}}
     field: Spec = {"field": "line", "type": "nominal"}
-    legend: Spec = {"symbolType": "stroke", "symbolSize": 700, "symbolStrokeWidth": 2.2, "symbolOpacity": 1}
-    legend["columns"] = 3 if max(map(len, lines)) > 14 else 5
+    legend: Spec = {"columns": 2 if max(map(len, lines)) > 22 else 3 if max(map(len, lines)) > 14 else 5}
     kept, n = list(lines), len(lines)
     return {
         "color": {**field, "scale": {"domain": kept, "range": list(COLOURS[:n])}, "legend": legend},
         "strokeDash": {**field, "scale": {"domain": kept, "range": list(DASHES[:n])}, "legend": legend},
-        "shape": {**field, "scale": {"domain": kept, "range": list(SHAPES[:n])}, "legend": None},
+        "shape": {**field, "scale": {"domain": kept, "range": list(SHAPES[:n])}, "legend": legend},
     }
 
 
@@ -157,7 +156,7 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
             "axis": {"labelAngle": 0},
         }
         y: Spec = {"field": "dyads", "type": "ordinal", "title": DIMENSIONS["dyads"].axis, "sort": dyads}
-        at = {"x": {**x, "scale": {"padding": 0.03}}, "y": {**y, "scale": {"padding": 0.03}}}
+        at: Spec = {"x": {**x, "scale": {"padding": 0.03}}, "y": {**y, "scale": {"padding": 0.03}}}
         colour: Spec = {
             "field": "y",
             "type": "quantitative",
@@ -172,6 +171,7 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
             ("high", "to", VALUE),
         )
         number: Spec = {"text": {"field": "said"}, "color": {"condition": _white_from(0.8), "value": INK}}
+        written: Spec = {**at, **number}
         drawn.append(
             {
                 **({"title": panel.title} if panel.title else {}),
@@ -183,12 +183,12 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
                     {
                         "transform": [{"filter": f"datum.y < {goal:.6g}"}],
                         "mark": {"type": "text", "fontSize": 12},
-                        "encoding": {**at, **number},
+                        "encoding": written,
                     },
                     {
                         "transform": [{"filter": f"datum.y >= {goal:.6g}"}],
                         "mark": {"type": "text", "fontSize": 12.5, "fontWeight": "bold"},
-                        "encoding": {**at, **number},
+                        "encoding": written,
                     },
                 ],
             }

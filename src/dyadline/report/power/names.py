@@ -127,11 +127,16 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
         own = _parts(name)
         comparable = len(own[0]) == len(known[0])
         new = [b for a, b in zip(known[0], own[0], strict=False) if a != b]
-        new += [part for part in own[1] if part not in known[1]]
+        new += [_brief(part) for part in own[1] if part not in known[1]]
         new += [f"no {part}" for part in known[1] if part not in own[1]]
         short[name] = ", ".join(new) if comparable and new else name
     told_apart = len(set(short.values())) == len(short)
     return short if told_apart else {name: name for name in names}
+
+
+def _brief(choice: str) -> str:
+    """``early_level=first_rating`` -> ``first_rating``; windows keep their key."""
+    return choice.split("=", 1)[1] if choice.startswith("early_") else choice
 
 
 def _parts(name: str) -> tuple[list[str], list[str]]:

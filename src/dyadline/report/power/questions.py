@@ -40,7 +40,7 @@ def question_blocks(grid: Grid) -> Iterator[Block]:
 
 
 def _dyads_or_sessions(grid: Grid) -> Iterator[Block]:
-    cut = make_slice(grid, "dyads", among=("sessions", "effect", "drop_out", "per_therapist", SCORE))
+    cut = make_slice(grid, "dyads", among=("sessions", "effect"))
     sessions = grid.values("sessions")
     yield Heading(title="More dyads or more sessions")
     panels, groups = [], []
@@ -64,7 +64,7 @@ def _dyads_or_sessions(grid: Grid) -> Iterator[Block]:
         columns=tuple(Column(label=value_text("sessions", s)) for s in sessions),
         spanners=(Spanner(label=DIMENSIONS["sessions"].axis, columns=len(sessions)),),
         groups=tuple(groups),
-        note=("In bold: at least ", Cell(value=grid.goal, kind="proportion"), "."),
+        note=("In bold: at least ", Cell(value=grid.goal, kind="proportion"), " before rounding."),
         wide=len(sessions) > 8,
     )
     if panels:
@@ -128,7 +128,7 @@ def _therapists(grid: Grid) -> Iterator[Block]:
         columns=tuple(heads) * len(cut.lines),
         spanners=tuple(Spanner(label=n, columns=len(heads)) for n in names) if len(names) > 1 else (),
         groups=(RowGroup(rows=rows),),
-        note=("In bold: at least ", Cell(value=grid.goal, kind="proportion"), "."),
+        note=("In bold: at least ", Cell(value=grid.goal, kind="proportion"), " before rounding."),
         wide=len(cut.lines) > 1,
     )
     panels = []
@@ -148,8 +148,8 @@ def _therapists(grid: Grid) -> Iterator[Block]:
             order=[figures.place_of(v) for v in values],
             goal=grid.goal,
             alpha=grid.result.alpha,
-            caption=f"Power{' and type I error' * asked} of the test of {grid.test} by patients per therapist, with 95% "
-            f"Monte-Carlo intervals. Dashed: the power that is wanted{' and the level of the test' * asked}."
+            caption=f"Power{' and type I error' * asked} of the test of {grid.test} by patients per therapist, with "
+            f"95% Monte-Carlo intervals. Dashed: the power that is wanted{' and the level of the test' * asked}."
             f"{cut.held()}",
             alt="Points with intervals by patients per therapist; the table above has the numbers.",
         )

@@ -84,9 +84,9 @@ def _dyads_needed(grid: Grid) -> Iterator[Part]:
         yield "."
         return
     r = rows.row(0, named=True)
-    yield "; "
+    yield "; for "
     yield Cell(value=100.0 * r["goal"], kind="percent", decimals=0)
-    yield "% need "
+    yield "% it takes "
     yield {"below": "no more than ", "above": "more than "}.get(r["status"], "")
     yield Cell(value=r["n"], kind="count")
     if r["status"] in ("found", "imprecise"):
@@ -293,16 +293,16 @@ def reading_words(grid: Grid) -> Iterator[Paragraph]:
         parts=(
             "A convergence score is computed from the ratings and then entered as if it were known. Its error draws "
             "the slope towards zero and costs power (Spearman, 1904; Carroll, Ruppert, Stefanski, & Crainiceanu, "
-            "2006). Scores from multilevel curves are already drawn towards the mean, so that their slope may lose less "
-            "than their reliability suggests; power is lost all the same.",
+            "2006). Scores from multilevel curves are already drawn towards the mean, so that their slope may lose "
+            "less than their reliability suggests; power is lost all the same.",
         ),
     )
     yield Paragraph(
         heading="Tests.",
         parts=(
-            "Models 2 and 3 as in Nissen-Lie et al. (2020): REML, two-sided t tests with Satterthwaite's (1946) degrees "
-            f"of freedom at a level of {grid.result.alpha:g}. β is an effect on the outcome's slope; other terms have an "
-            "effect only where the parameter file gives them one.",
+            "Models 2 and 3 as in Nissen-Lie et al. (2020): REML, two-sided t tests with Satterthwaite's (1946) "
+            f"degrees of freedom at a level of {grid.result.alpha:g}. β is an effect on the outcome's slope; other "
+            "terms have an effect only where the parameter file gives them one.",
         ),
     )
     yield Paragraph(

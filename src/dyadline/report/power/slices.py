@@ -51,7 +51,8 @@ class Slice:
 
     def line_names(self) -> list[str]:
         """What the lines are called."""
-        return [self.grid.words(self.line, v) for v in self.lines] if self.line else [""]
+        score = "score " if self.line == SCORE else ""
+        return [f"{score}{self.grid.words(self.line, v)}" for v in self.lines] if self.line else [""]
 
     def rows(self, line: Any, panel: Any) -> list[Record]:
         """Rows of one line in one panel, along x."""

@@ -13,7 +13,7 @@ from dyadline.report.description import MOST_LINES
 from dyadline.report.document import Cell, Column, Part, Row, RowGroup, Spanner, Table
 from dyadline.report.numbers import decimals_for
 from dyadline.report.power.grid import Grid
-from dyadline.report.power.names import DIMENSIONS, SCORE, label_of_test, value_cell, value_text
+from dyadline.report.power.names import DIMENSIONS, SCORE, label_of_test, value_cell, value_text, value_words
 from dyadline.studies.power.result import PowerResult
 
 Record = dict[str, Any]
@@ -38,17 +38,32 @@ class Shown:
     left_out: str
 
 
-def shown(grid: Grid, frame: pl.DataFrame, *, most: int = MOST_LINES) -> Shown:
-    """All tests of all designs if they have room, else the main test, or the first design."""
-    if frame.height <= most:
-        return Shown(frame=frame, left_out="")
+def shown(grid: Grid, frame: pl.DataFrame, *, most: int = MOST_LINES, designs_first: bool = False) -> Shown:
+    """All tests of all designs if they have room, else fewer.
+
+    Parameters
+    ----------
+    grid, frame
+        Of the whole, and rows with a score, a model and a term.
+    most
+        Rows that have room.
+    designs_first
+        Whether all designs of the main test matter more than all tests and scores of the first design.
+    """
     main = frame.filter((pl.col("model") == grid.model) & (pl.col("term") == grid.term))
-    if main.height <= most:
-        return Shown(frame=main, left_out="The other tests are")
-    first = grid.held(frame)
-    if first.height <= most:
-        return Shown(frame=first, left_out="The other designs are")
-    return Shown(frame=grid.held(main), left_out="The other designs and tests are")
+    of_one_score = main.filter(pl.col(SCORE) == grid.first[SCORE])
+    tried = [
+        (frame, ""),
+        (main, "The other tests are"),
+        (of_one_score, "The other scores and tests are"),
+        (grid.held(frame, SCORE), "The other designs are"),
+        (grid.held(main, SCORE), "The other designs and tests are"),
+        (grid.held(main), "The other designs, scores and tests are"),
+    ]
+    if not designs_first:
+        tried.insert(2, tried.pop(3))
+    rows, left_out = next((one for one in tried if one[0].height <= most), tried[-1])
+    return Shown(frame=rows, left_out=left_out)
 
 
 def power_table(grid: Grid, part: Shown) -> Table:
@@ -64,6 +79,7 @@ def power_table(grid: Grid, part: Shown) -> Table:
         "endless replicates would give. No error: power in the same studies, were scores free of error. In bold: "
         "at least ",
         Cell(value=grid.goal, kind="proportion"),
+        " before rounding",
         _where_left(part),
     )
     return by_design(
@@ -181,11 +197,12 @@ def attenuation_table(grid: Grid, part: Shown) -> Table:
     )
 
 
-def needed_table(grid: Grid) -> Table | None:
+def needed_table(grid: Grid, *, most: int = MOST_LINES) -> Table | None:
     """Dyads needed for the power that is wanted; none where nothing was searched for."""
-    needed = grid.result.needed
-    if needed.is_empty():
+    if grid.result.needed.is_empty():
         return None
+    part = shown(grid, grid.result.needed, most=most, designs_first=True)
+    needed = part.frame
     varying = [k for k in DIMENSIONS if k in needed.columns and k != SCORE and needed[k].n_unique() > 1]
     several = needed[SCORE].n_unique() > 1
     groups: dict[str, list[Row]] = {}
@@ -200,7 +217,7 @@ def needed_table(grid: Grid) -> Table | None:
             Cell(value=STATUS.get(r["status"], r["status"]), kind="text"),
         )
         if varying:
-            group, label = f"{test}, {score}" if several else test, value_text(varying[0], r[varying[0]])
+            group, label = f"{test}, score {score}" if several else test, value_text(varying[0], r[varying[0]])
         else:
             group, label = (test, score) if several else ("", test)
         groups.setdefault(group, []).append(Row(label=label, cells=cells))
@@ -219,7 +236,8 @@ def needed_table(grid: Grid) -> Table | None:
         groups=tuple(RowGroup(label=label, rows=tuple(rows)) for label, rows in groups.items()),
         note=(
             "The number of dyads was searched for with replicates at numbers near the answer, until it was precise "
-            "enough. Interval: Monte-Carlo error of the search alone, not doubt about the parameters.",
+            "enough. Interval: Monte-Carlo error of the search alone, not doubt about the parameters",
+            _where_left(part),
         ),
     )
 
@@ -307,10 +325,10 @@ def rate_cell(value: float | None, decimals: int = RATE) -> Cell | None:
 
 
 def rate_cells(r: Record, name: str, decimals: int = RATE, *, goal: float | None = None) -> tuple[Cell | None, ...]:
-    """A share and its interval, in bold from the goal on."""
+    """A share and its interval, in bold from the goal on; a dash where there is no answer."""
     value, low, high = r[name], r[f"{name}_low"], r[f"{name}_high"]
     if value is None:
-        return None, None
+        return Cell(value=None, kind="proportion"), None
     strong = goal is not None and value >= goal
     bounds = None if low is None or high is None else Cell(value=(low, high), kind="bounds", decimals=decimals)
     return Cell(value=value, kind="proportion", decimals=decimals, strong=strong), bounds
@@ -341,20 +359,25 @@ def by_design(
     tests, terms
         Whether rows differ in model and term, and whether a test is named with its term.
     """
-    told = grid.designed
-    groups: dict[str, list[Row]] = {}
+    told = tuple(name for name in grid.designed if frame[name].n_unique() > 1)
+    several = frame[SCORE].n_unique() > 1
+    groups: dict[tuple[str, str], list[Row]] = {}
     for r in frame.iter_rows(named=True):
-        group, label = _place(grid, r, tests=tests, terms=terms)
+        model = label_of_test(r["model"], r["term"])
+        test = "" if not tests else model if terms else model.split(": ", 1)[0]
+        test, score, label = _place(grid, r, told, test=test, several=several)
         own = [value_cell(name, r[name]) for name in told[1:]]
-        groups.setdefault(group, []).append(Row(label=label, cells=(*own, *cells(r))))
+        groups.setdefault((test, score), []).append(Row(label=label, cells=(*own, *cells(r))))
+    order = list(dict.fromkeys(test for test, _ in groups))
+    ordered = sorted(groups, key=lambda group: order.index(group[0]))
     over = [Spanner(label="Design", columns=len(told) - 1)] if spanners and len(told) > 1 else []
     return Table(
         key=key,
-        caption=caption,
-        stub=DIMENSIONS[told[0]].label if told else "Score" if grid.several_scores or not tests else "Test",
+        caption=caption + _held(grid, frame, told, several=several),
+        stub=DIMENSIONS[told[0]].label if told else "Score" if several or not tests else "Test" if terms else "Model",
         columns=(*(_column(name) for name in told[1:]), *columns),
         spanners=(*over, *spanners),
-        groups=tuple(RowGroup(label=label, rows=tuple(rows)) for label, rows in groups.items()),
+        groups=tuple(RowGroup(label=", ".join(filter(None, one)), rows=tuple(groups[one])) for one in ordered),
         note=note,
         wide=wide,
     )
@@ -364,16 +387,23 @@ def _column(key: str) -> Column:
     return Column(label=DIMENSIONS[key].label)
 
 
-def _place(grid: Grid, r: Record, *, tests: bool, terms: bool) -> tuple[str, str]:
-    """Heading of the group, and label of the row."""
-    model = label_of_test(r["model"], r["term"])
-    test = "" if not tests else model if terms else model.split(": ", 1)[0]
-    score = grid.short[r[SCORE]] if grid.several_scores or not tests else ""
-    if grid.designed:
-        name = grid.designed[0]
-        said = [test, f"score {score}" if test else score] if grid.several_scores else [test]
-        return ", ".join(filter(None, said)), value_text(name, r[name])
-    return (test, score) if score else ("", test)
+def _held(grid: Grid, frame: pl.DataFrame, told: Sequence[str], *, several: bool) -> str:
+    """What varies in the whole but not in these rows."""
+    if frame.is_empty():
+        return ""
+    r = frame.row(0, named=True)
+    said = [value_words(key, r[key]) for key in grid.designed if key not in told]
+    said += [f"score {grid.short[r[SCORE]]}"] if grid.several_scores and not several else []
+    return f": {', '.join(said)}" if said else ""
+
+
+def _place(grid: Grid, r: Record, told: Sequence[str], *, test: str, several: bool) -> tuple[str, str, str]:
+    """Test and score that head the group, and label of the row."""
+    score = grid.short[r[SCORE]]
+    if told:
+        over = f"score {score}" if several else ""
+        return test, over if test else over.capitalize(), value_text(told[0], r[told[0]])
+    return (test, "", score) if several or not test else ("", "", test)
 
 
 def _estimate(value: float | None, decimals: int) -> Cell | None:
