@@ -107,7 +107,7 @@ _DESIGN = {
 
 
 def _told(grid: Grid, key: str) -> bool:
-    return key in grid.designed or grid.first[key] is not None
+    return key in grid.designed or grid.reference[key] is not None
 
 
 def _values(grid: Grid, key: str) -> str:

@@ -10,6 +10,7 @@ from dyadline.report.numbers import count
 from dyadline.report.power import sentences, tables
 from dyadline.report.power.assumptions import assumption_blocks
 from dyadline.report.power.attenuation import attenuation_figure
+from dyadline.report.power.failures import failure_blocks
 from dyadline.report.power.grid import Grid, make_grid
 from dyadline.report.power.questions import question_blocks
 from dyadline.report.prose.references import cited_blocks
@@ -45,7 +46,7 @@ def power_document(result: PowerResult) -> Document:
         ("needed", "Dyads needed", _needed(grid)),
         ("errors", "Type I error, bias and coverage", _errors(grid, part)),
         ("attenuation", "Score reliability and attenuation", _attenuation(grid)),
-        ("failures", "Failures and boundary fits", _failures(grid)),
+        ("failures", "Failures and boundary fits", failure_blocks(grid)),
         ("reading", "How to read", sentences.reading_words(grid)),
         ("reproduce", "How to reproduce", _reproduce(result)),
     )
@@ -111,11 +112,6 @@ def _attenuation(grid: Grid) -> Iterator[Block]:
     figure = attenuation_figure(grid)
     if figure is not None:
         yield figure
-
-
-def _failures(grid: Grid) -> Iterator[Block]:
-    yield from sentences.failure_words(grid)
-    yield tables.failures_table(grid)
 
 
 def _reproduce(result: PowerResult) -> Iterator[Block]:

@@ -83,7 +83,8 @@ def power_curves(
     told = tooltip(*said, ("low", "95% Monte-Carlo interval, from", VALUE), ("high", "to", VALUE))
     told = [*tooltip(("line", "Line")), *told] if len(lines) > 1 else told
     marks = [_panel(panel, across, up, _line_scales(lines), told, goal, width=width, height=height) for panel in panels]
-    body = marks[0] if len(marks) == 1 else {"concat": marks, "columns": columns, "spacing": 62, "bounds": "flush"}
+    spacing = {"column": 62, "row": 82}
+    body = marks[0] if len(marks) == 1 else {"concat": marks, "columns": columns, "spacing": spacing, "bounds": "flush"}
     return Figure(key=key, caption=caption, alt=alt, spec=chart(body))
 
 
@@ -141,7 +142,7 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
     panels
         Values ``dyads, sessions, y, low, high``.
     goal
-        Power from which on numbers are bold.
+        Power from which on cells are framed.
     caption, alt
         Of the figure.
     """
@@ -160,7 +161,7 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
         colour: Spec = {
             "field": "y",
             "type": "quantitative",
-            "scale": {"domain": [0, 1], "range": ["#eef4f7", "#11698E"], "interpolate": "rgb"},
+            "scale": {"domain": [0, 1], "range": ["#f3f7f9", "#57a0be"], "interpolate": "rgb"},
             "legend": None,
         }
         told = tooltip(
@@ -170,8 +171,8 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
             ("low", "95% Monte-Carlo interval, from", VALUE),
             ("high", "to", VALUE),
         )
-        number: Spec = {"text": {"field": "said"}, "color": {"condition": _white_from(0.8), "value": INK}}
-        written: Spec = {**at, **number}
+        written: Spec = {**at, "text": {"field": "said"}, "color": {"value": INK}}
+        enough = {"test": f"datum.y >= {goal:.6g}"}
         drawn.append(
             {
                 **({"title": panel.title} if panel.title else {}),
@@ -179,26 +180,21 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
                 "height": {"step": 26},
                 "data": {"values": values},
                 "layer": [
-                    {"mark": {"type": "rect"}, "encoding": {**at, "color": colour, "tooltip": told}},
                     {
-                        "transform": [{"filter": f"datum.y < {goal:.6g}"}],
-                        "mark": {"type": "text", "fontSize": 12},
-                        "encoding": written,
+                        "mark": {"type": "rect", "stroke": INK},
+                        "encoding": {
+                            **at,
+                            "color": colour,
+                            "strokeWidth": {"condition": {**enough, "value": 1.6}, "value": 0},
+                            "tooltip": told,
+                        },
                     },
-                    {
-                        "transform": [{"filter": f"datum.y >= {goal:.6g}"}],
-                        "mark": {"type": "text", "fontSize": 12.5, "fontWeight": "bold"},
-                        "encoding": written,
-                    },
+                    {"mark": {"type": "text", "fontSize": 12}, "encoding": written},
                 ],
             }
         )
     body = drawn[0] if len(drawn) == 1 else {"concat": drawn, "columns": 2, "spacing": 60}
     return Figure(key="dyads-sessions", caption=caption, alt=alt, spec=chart(body))
-
-
-def _white_from(value: float) -> Spec:
-    return {"test": f"datum.y >= {value}", "value": "#ffffff"}
 
 
 def therapist_points(

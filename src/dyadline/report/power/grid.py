@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,9 @@ class Grid:
     following
         What differs only because something else does, such as patients per therapist with the number of dyads where
         that of therapists is fixed; it is shown, but no question of its own.
-    first
-        Values of the first design, and the first score.
+    reference
+        Where what is not asked about is held: dyads and sessions of the design whose main test comes nearest to the
+        power that is wanted, since there differences show; all else, and the score, as in the first design.
     short
         Operationalisation -> what it is called in tables and figures.
     model, term
@@ -46,7 +47,7 @@ class Grid:
     result: PowerResult
     varying: tuple[str, ...]
     following: tuple[str, ...]
-    first: Mapping[str, Any]
+    reference: Mapping[str, Any]
     short: Mapping[str, str]
     model: int
     term: str
@@ -73,17 +74,17 @@ class Grid:
         return tests.filter((pl.col("model") == self.model) & (pl.col("term") == self.term))
 
     def held(self, frame: pl.DataFrame, *free: str) -> pl.DataFrame:
-        """Rows whose values are the first design's in all that is not `free`."""
+        """Rows whose values are the reference's in all that is not `free`."""
         for key in self.varying:
             if key not in free and key in frame.columns:
-                frame = frame.filter(pl.col(key).eq_missing(pl.lit(self.first[key], dtype=frame.schema[key])))
+                frame = frame.filter(pl.col(key).eq_missing(pl.lit(self.reference[key], dtype=frame.schema[key])))
         return frame
 
     def held_words(self, *free: str) -> str:
         """What is held although it varies, as in ``14 sessions, no drop-out``; empty if nothing is."""
         held = [key for key in self.varying if key not in free]
         return ", ".join(
-            f"score {self.short[self.first[key]]}" if key == SCORE else value_words(key, self.first[key])
+            f"score {self.short[self.reference[key]]}" if key == SCORE else value_words(key, self.reference[key])
             for key in held
         )
 
@@ -111,22 +112,38 @@ def make_grid(result: PowerResult) -> Grid:
     scores = tests[SCORE].unique(maintain_order=True).to_list()
     asked = [name for name, _ in result.operationalisations]
     ordered = list(dict.fromkeys([*(name for name in asked if name in scores), *scores]))
-    first = tests.filter(pl.col("design") == tests["design"].min()).row(0, named=True)
     of_slope = tests.filter(pl.col("term") == MAIN)
     at = (of_slope if of_slope.height else tests).sort("model", descending=True, maintain_order=True).row(0, named=True)
     goals = result.needed["goal"].drop_nulls()
     varying = [key for key in DIMENSIONS if tests[key].n_unique() > 1]
     following = [key for key, leader in LEADERS.items() if key in varying and _follows(tests, key, leader)]
+    goal = float(goals[0]) if len(goals) else GOAL
+    main = tests.filter(
+        (pl.col("model") == at["model"]) & (pl.col("term") == at["term"]) & (pl.col(SCORE) == ordered[0])
+    )
+    # What follows from dyads or sessions is not held, or they would be too.
+    held = [key for key in ("drop_out", "per_therapist", "effect") if key in varying and key not in following]
     return Grid(
         result=result,
         varying=tuple(key for key in varying if key not in following),
         following=tuple(following),
-        first={**{key: first[key] for key in DESIGNED}, SCORE: ordered[0]},
+        reference={**_reference(main if main.height else tests, goal, held), SCORE: ordered[0]},
         short=short_names(ordered),
         model=at["model"],
         term=at["term"],
-        goal=float(goals[0]) if len(goals) else GOAL,
+        goal=goal,
     )
+
+
+def _reference(frame: pl.DataFrame, goal: float, held: Sequence[str]) -> dict[str, Any]:
+    first = frame.sort("design", maintain_order=True).row(0, named=True)
+    alike = frame
+    for key in held:
+        alike = alike.filter(pl.col(key).eq_missing(pl.lit(first[key], dtype=alike.schema[key])))
+    known = alike.filter(pl.col("power").is_not_null())
+    nearest = known.sort((pl.col("power") - goal).abs(), "design", maintain_order=True)
+    found = nearest.row(0, named=True) if nearest.height else first
+    return {key: found[key] for key in DESIGNED}
 
 
 def _follows(tests: pl.DataFrame, key: str, leader: str) -> bool:

@@ -126,12 +126,16 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     for name in names[1:]:
         own = _parts(name)
         comparable = len(own[0]) == len(known[0])
-        new = [b for a, b in zip(known[0], own[0], strict=False) if a != b]
+        new = [_choice(b) for a, b in zip(known[0], own[0], strict=False) if a != b]
         new += [_brief(part) for part in own[1] if part not in known[1]]
         new += [f"no {part}" for part in known[1] if part not in own[1]]
         short[name] = ", ".join(new) if comparable and new else name
     told_apart = len(set(short.values())) == len(short)
     return short if told_apart else {name: name for name in names}
+
+
+def _choice(value: str) -> str:
+    return "untransformed" if value == "none" else value
 
 
 def _brief(choice: str) -> str:

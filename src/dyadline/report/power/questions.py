@@ -9,6 +9,7 @@ import polars as pl
 
 from dyadline.report.document import Block, Cell, Column, Heading, Paragraph, Part, Row, RowGroup, Spanner, Table
 from dyadline.report.figures.axes import short
+from dyadline.report.numbers import number
 from dyadline.report.power import figures
 from dyadline.report.power.curves import TITLES, along_blocks, ends_and_goal, least_power, most_power
 from dyadline.report.power.figures import POWER, TYPE_I, Panel
@@ -23,6 +24,11 @@ from dyadline.words import listed
 def question_blocks(grid: Grid) -> Iterator[Block]:
     """What the grid can answer, each question under its heading."""
     varying = grid.varying
+    words = grid.held_words()
+    if len(varying) > 1:
+        nearest = f"{number(100.0 * grid.goal, 0)}%"
+        said = f"What a question leaves open is held where power is nearest to {nearest}: {words}."
+        yield Paragraph(parts=(said,))
     if "dyads" in varying:
         yield from along_blocks(grid, "dyads")
     if "dyads" in varying and "sessions" in varying:
@@ -72,8 +78,8 @@ def _dyads_or_sessions(grid: Grid) -> Iterator[Block]:
         yield figures.heat_map(
             panels,
             goal=grid.goal,
-            caption=f"Power of the test of {grid.test} by dyads and sessions: the darker, the more; in bold from the "
-            f"power that is wanted on.{cut.held()}",
+            caption=f"Power of the test of {grid.test} by dyads and sessions: the darker, the more; framed: at "
+            f"least the power that is wanted.{cut.held()}",
             alt=f"Heat map of power by number of dyads and of sessions, from {low} to {high}; the table above has the "
             "numbers.",
         )
@@ -182,7 +188,7 @@ def _scores(grid: Grid) -> Iterator[Block]:
     frame = frame.sort("power", descending=True, nulls_last=True, maintain_order=True)
     rows = list(frame.iter_rows(named=True))
     words = grid.held_words(SCORE)
-    held = f" At {words}, as in the first design." if words else ""
+    held = f" At {words}." if words else ""
     yield Heading(title="Which operationalisation sees the effect best")
     yield Paragraph(parts=(*_best_score(grid, rows), held))
     cut = [grid.short[r[SCORE]] for r in rows]

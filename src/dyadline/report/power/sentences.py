@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from dyadline.report.document import Cell, Paragraph, Part, Reference
+from dyadline.report.power.failures import fits_and_failures
 from dyadline.report.power.grid import Grid
 from dyadline.report.power.names import SCORE, label_of_test, value_words
-from dyadline.words import counted
 
 Record = Mapping[str, Any]
 
@@ -33,26 +33,21 @@ def rate_parts(r: Record, name: str, decimals: int = 0) -> Iterator[Part]:
 
 def summary(grid: Grid) -> Iterator[Paragraph]:
     """The main result in a few sentences."""
-    first = grid.held(grid.main())
-    if first.is_empty() or first["power"][0] is None:
-        yield Paragraph(
-            parts=(
-                f"The test of {grid.test} has no answer in the first design: all its replicates failed. See ",
-                Reference("section-failures"),
-                ".",
-            )
-        )
+    at = grid.held(grid.main())
+    if at.is_empty() or at["power"][0] is None:
+        where = Reference("section-failures")
+        yield Paragraph(parts=(f"The test of {grid.test} has no answer: all replicates failed. See ", where, "."))
         return
-    r = first.row(0, named=True)
-    yield Paragraph(parts=(*_found(grid, r), *_dyads_needed(grid)))
-    yield Paragraph(parts=tuple(_trust(r, grid.result.alpha)))
+    yield Paragraph(parts=(*_found(grid), *_dyads_needed(grid)))
+    yield Paragraph(parts=tuple(_trust(grid, at.row(0, named=True))))
     if fits_and_failures(grid)[1] or grid.result.failures:
-        yield Paragraph(
-            heading="Read before use.", parts=("Some replicates failed: see ", Reference("table-failures"), ".")
-        )
+        parts = ("Some replicates failed: see ", Reference("table-failures"), ".")
+        yield Paragraph(heading="Read before use.", parts=parts)
 
 
-def _found(grid: Grid, r: Record) -> Iterator[Part]:
+def _found(grid: Grid) -> Iterator[Part]:
+    over = grid.held(grid.main(), "dyads").filter(pl.col("power").is_not_null()).sort("dyads")
+    r, last = over.row(0, named=True), over.row(-1, named=True)
     effect = r["effect"]
     yield f"With {value_words('dyads', r['dyads'])} rated at {value_words('sessions', r['sessions'])}, "
     if effect is None:
@@ -64,16 +59,14 @@ def _found(grid: Grid, r: Record) -> Iterator[Part]:
         yield Cell(value=effect, kind="proportion")
         yield " would be found in "
     yield from rate_parts(r, "power")
-    yield f" of studies by the test of {grid.test.split(': ', 1)[1]} in {grid.test.split(': ', 1)[0]}"
+    model, term = grid.test.split(": ", 1)
+    yield f" of studies by the test of {term} in {model}"
     if grid.several_scores:
         yield " with the score "
         yield Cell(value=grid.short[r[SCORE]], kind="text")
-    if "dyads" in grid.varying:
-        most = grid.held(grid.main(), "dyads").filter(pl.col("power").is_not_null())
-        last = most.sort("dyads").row(-1, named=True)
-        if last["dyads"] != r["dyads"]:
-            yield f", with {value_words('dyads', last['dyads'])} in "
-            yield from rate_parts(last, "power")
+    if last["dyads"] != r["dyads"]:
+        yield f", with {value_words('dyads', last['dyads'])} in "
+        yield from rate_parts(last, "power")
 
 
 def _dyads_needed(grid: Grid) -> Iterator[Part]:
@@ -96,9 +89,11 @@ def _dyads_needed(grid: Grid) -> Iterator[Part]:
     yield " (the search was stopped before it was precise)." if r["status"] == "imprecise" else "."
 
 
-def _trust(r: Record, alpha: float) -> Iterator[Part]:
+def _trust(grid: Grid, r: Record) -> Iterator[Part]:
+    where, alpha = grid.held_words(), grid.result.alpha
+    yield f"At {where}: " if where else ""
     if r["attenuation"] is not None:
-        yield "Because the score has error, the slope that is found is on average "
+        yield f"{'b' if where else 'B'}ecause the score has error, the slope that is found is on average "
         yield from rate_parts(r, "attenuation")
         yield " of the slope that a score free of error would show"
         if r["power_error_free"] is not None:
@@ -198,9 +193,9 @@ def _rates(
     inside = len(known) - len(above) - len(below)
     parts: list[Part] = [
         *_of(inside, len(known)),
-        " the Monte-Carlo interval holds the ",
+        " the Monte-Carlo interval holds the nominal ",
         Cell(value=100.0 * wanted, kind="occasion"),
-        "% that it should. ",
+        "%. ",
     ]
     for found, words, worst in ((above, too_high, max), (below, too_low, min)):
         if found:
@@ -234,40 +229,6 @@ def _where(grid: Grid, r: Record) -> str:
     said += [f"score {grid.short[r[SCORE]]}"] if grid.several_scores else []
     test = label_of_test(r["model"], r["term"])
     return f"{test} ({', '.join(said)})" if said else test
-
-
-def fits_and_failures(grid: Grid) -> tuple[int, int]:
-    """How many fits of a model to a replicate there were, and how many gave no answer."""
-    keys = ("design", SCORE, "model")
-    fits = grid.result.tests.group_by(keys).agg(pl.col("replicates").max(), pl.col("failed").max())
-    return int(fits["replicates"].sum()), int(fits["failed"].sum())
-
-
-def failure_words(grid: Grid) -> Iterator[Paragraph]:
-    """Counts of what failed, also where that is nothing."""
-    asked, failed = fits_and_failures(grid)
-    parts: list[Part] = [
-        "Of ",
-        Cell(value=asked, kind="count"),
-        " fits of a model to a replicate, ",
-        Cell(value=failed, kind="count"),
-        " gave no answer; ",
-        Cell(value=len(grid.result.failures), kind="count"),
-        f" replicate{'s' * (len(grid.result.failures) != 1)} ended with the worker that computed "
-        f"{'them' if len(grid.result.failures) != 1 else 'it'}. ",
-        "Replicates without an answer count as not significant, and are in no mean.",
-    ]
-    yield Paragraph(parts=tuple(parts))
-    reasons: dict[str, int] = {}
-    for failure in grid.result.failures:
-        reasons[failure.words] = reasons.get(failure.words, 0) + 1
-    if reasons:
-        named = [f"{words} ({counted(n, 'replicate')})" for words, n in list(reasons.items())[:MOST_REASONS]]
-        more = f"; and {counted(len(reasons) - MOST_REASONS, 'other reason')}" if len(reasons) > MOST_REASONS else ""
-        yield Paragraph(heading="Why.", parts=(f"{'; '.join(named)}{more}.",))
-
-
-MOST_REASONS = 8
 
 
 def reading_words(grid: Grid) -> Iterator[Paragraph]:

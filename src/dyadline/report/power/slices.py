@@ -35,7 +35,7 @@ class Slice:
     lines, panels
         Their values, at most as many as can be told apart.
     frame
-        Rows, all else at the first design's values.
+        Rows, all else as in the grid's reference.
     left_out
         Whether some values of lines or panels are not shown.
     """
@@ -70,7 +70,7 @@ class Slice:
         """``; with …`` for what is held, and that values are left out."""
         free = [key for key in (self.x, self.line, self.panel) if key]
         words = self.grid.held_words(*free)
-        said = f" Everywhere: {words}, as in the first design." if words else ""
+        said = f" At {words}." if words else ""
         if self.left_out:
             what = listed([DIMENSIONS[key].what for key in (self.line, self.panel) if key])
             said += f" Only some {what} are shown; all are in the CSV files."

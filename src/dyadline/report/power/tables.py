@@ -48,10 +48,10 @@ def shown(grid: Grid, frame: pl.DataFrame, *, most: int = MOST_LINES, designs_fi
     most
         Rows that have room.
     designs_first
-        Whether all designs of the main test matter more than all tests and scores of the first design.
+        Whether all designs of the main test matter more than all tests and scores of the reference.
     """
     main = frame.filter((pl.col("model") == grid.model) & (pl.col("term") == grid.term))
-    of_one_score = main.filter(pl.col(SCORE) == grid.first[SCORE])
+    of_one_score = main.filter(pl.col(SCORE) == grid.reference[SCORE])
     tried = [
         (frame, ""),
         (main, "The other tests are"),
@@ -171,7 +171,7 @@ def attenuation_table(grid: Grid, part: Shown) -> Table:
         columns=(
             Column(label="Reliability"),
             Column(label="Validity", rank=1),
-            Column(label="None, %", rank=2),
+            Column(label="No score, %", rank=2),
             Column(label="Expected"),
             Column(label="Found"),
             Column(label="SE", symbol=True, rank=1),
@@ -188,8 +188,8 @@ def attenuation_table(grid: Grid, part: Shown) -> Table:
         tests=False,
         note=(
             "Reliability: squared correlation of the score with the same score of the true curves. Validity: "
-            "correlation with true convergence as the parameters define it. None: dyads without a score. Expected: "
-            "mean estimate where scores are free of error. Found: mean estimate; SE and SD: mean standard error, and "
+            "correlation with true convergence as the parameters define it. No score: dyads that cannot be scored. "
+            "Expected: mean estimate where scores are free of error. Found: mean estimate; SE and SD: mean standard error, and "
             "standard deviation of the estimates over replicates. Ratio: found over expected",
             _where_left(part),
         ),
@@ -205,7 +205,7 @@ def needed_table(grid: Grid, *, most: int = MOST_LINES) -> Table | None:
     needed = part.frame
     varying = [k for k in DIMENSIONS if k in needed.columns and k != SCORE and needed[k].n_unique() > 1]
     several = needed[SCORE].n_unique() > 1
-    groups: dict[str, list[Row]] = {}
+    groups: dict[tuple[str, str], list[Row]] = {}
     for r in needed.iter_rows(named=True):
         test, score = label_of_test(r["model"], r["term"]), grid.short.get(r[SCORE], r[SCORE])
         cells = (
@@ -217,23 +217,23 @@ def needed_table(grid: Grid, *, most: int = MOST_LINES) -> Table | None:
             Cell(value=STATUS.get(r["status"], r["status"]), kind="text"),
         )
         if varying:
-            group, label = f"{test}, score {score}" if several else test, value_text(varying[0], r[varying[0]])
+            group, label = (test, f"score {score}" if several else ""), value_text(varying[0], r[varying[0]])
         else:
-            group, label = (test, score) if several else ("", test)
+            group, label = ((test, ""), score) if several else (("", ""), test)
         groups.setdefault(group, []).append(Row(label=label, cells=cells))
     return Table(
         key="needed",
         caption="Dyads needed",
         stub=DIMENSIONS[varying[0]].label if varying else "Score" if several else "Test",
         columns=(
-            *(_column(key) for key in varying[1:]),
+            *(column_of(key) for key in varying[1:]),
             Column(label="Power"),
             Column(label="Dyads"),
             Column(label="95% MC interval"),
             Column(label="Replicates", rank=2),
             Column(label="Search", align="text", rank=1),
         ),
-        groups=tuple(RowGroup(label=label, rows=tuple(rows)) for label, rows in groups.items()),
+        groups=_by_test(groups),
         note=(
             "The number of dyads was searched for with replicates at numbers near the answer, until it was precise "
             "enough. Interval: Monte-Carlo error of the search alone, not doubt about the parameters",
@@ -257,50 +257,6 @@ def needed_cell(r: Record) -> Cell:
         return Cell(value=r["n"], kind="count")
     sign = "≤" if r["status"] == "below" else ">"
     return Cell(value=f"{sign}\u00a0{value_text('dyads', r['n'])}", kind="text")
-
-
-def failures_table(grid: Grid) -> Table:
-    """Replicates without an answer and fits on the boundary, by model; by design and score where that has room."""
-    tests = grid.result.tests
-    keys = ["design", *DIMENSIONS, "model"]
-    frame = tests.group_by(keys, maintain_order=True).agg(
-        pl.col("replicates").max(), pl.col("failed").max(), pl.col("singular").max(), pl.col("term").first()
-    )
-    deaths: dict[int, int] = {}
-    for failure in grid.result.failures:
-        deaths[failure.task] = deaths.get(failure.task, 0) + 1
-    left_out = ""
-    if frame.height > MOST_LINES:
-        worst = frame.filter((pl.col("failed") > 0) | pl.col("singular").is_null() | (pl.col("singular") > 0))
-        worst = worst.sort("failed", "singular", descending=True, maintain_order=True).head(MOST_LINES // 4)
-        left_out = f" The {worst.height} lines with most failures and boundary fits are shown of {frame.height}"
-        frame = worst
-    return by_design(
-        grid,
-        frame,
-        key="failures",
-        caption="Replicates without an answer, and fits on the boundary",
-        columns=(
-            Column(label="Replicates"),
-            Column(label="No answer"),
-            Column(label="Worker died", rank=1),
-            Column(label="On the boundary, %"),
-        ),
-        cells=lambda r: (
-            count_cell(r["replicates"]),
-            count_cell(r["failed"]),
-            count_cell(deaths.get(r["design"], 0)),
-            percent_cell(r["singular"]),
-        ),
-        terms=False,
-        note=(
-            "No answer: the model could not be fitted or tested; power counts such a replicate as not significant. "
-            "Worker died: the process that computed the design's replicate ended; these are counted for the design "
-            "as a whole. On the boundary: a variance of the random effects is zero, or their correlation 1; the tests "
-            "of the fixed effects are still counted.",
-            f"{left_out}; the others are in the CSV files." if left_out else "",
-        ),
-    )
 
 
 def scores_table(result: PowerResult, short: dict[str, str]) -> Table:
@@ -368,22 +324,28 @@ def by_design(
         test, score, label = _place(grid, r, told, test=test, several=several)
         own = [value_cell(name, r[name]) for name in told[1:]]
         groups.setdefault((test, score), []).append(Row(label=label, cells=(*own, *cells(r))))
-    order = list(dict.fromkeys(test for test, _ in groups))
-    ordered = sorted(groups, key=lambda group: order.index(group[0]))
     over = [Spanner(label="Design", columns=len(told) - 1)] if spanners and len(told) > 1 else []
     return Table(
         key=key,
         caption=caption + _held(grid, frame, told, several=several),
         stub=DIMENSIONS[told[0]].label if told else "Score" if several or not tests else "Test" if terms else "Model",
-        columns=(*(_column(name) for name in told[1:]), *columns),
+        columns=(*(column_of(name) for name in told[1:]), *columns),
         spanners=(*over, *spanners),
-        groups=tuple(RowGroup(label=", ".join(filter(None, one)), rows=tuple(groups[one])) for one in ordered),
+        groups=_by_test(groups),
         note=note,
         wide=wide,
     )
 
 
-def _column(key: str) -> Column:
+def _by_test(groups: dict[tuple[str, str], list[Row]]) -> tuple[RowGroup, ...]:
+    """Groups of one test behind each other, whatever the order of designs and scores."""
+    order = list(dict.fromkeys(test for test, _ in groups))
+    ordered = sorted(groups, key=lambda group: order.index(group[0]))
+    return tuple(RowGroup(label=", ".join(filter(None, one)), rows=tuple(groups[one])) for one in ordered)
+
+
+def column_of(key: str) -> Column:
+    """The column of something in which designs differ."""
     return Column(label=DIMENSIONS[key].label)
 
 

@@ -6,8 +6,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from dyadline.report.document import Column
+from dyadline.report.power.failures import fits_and_failures
 from dyadline.report.power.grid import Grid, make_grid
-from dyadline.report.power.sentences import fits_and_failures
 from dyadline.report.power.tables import SMALL_RATE, by_design, needed_table, rate_cells, shown
 from dyadline.report.writers.text import render_text
 from dyadline.studies.power.result import PowerResult
@@ -65,7 +65,7 @@ def power_table(result: PowerResult, *, width: int = 100) -> Text:
 
 def _caption(grid: Grid) -> str:
     held = [key for key in ("dyads", "sessions", "effect") if key not in grid.designed]
-    words = ", ".join(grid.words(key, grid.first[key]) for key in held)
+    words = ", ".join(grid.words(key, grid.reference[key]) for key in held)
     level = f"level {grid.result.alpha:g}, {counted(grid.result.replicates, 'replicate')} a design"
     return f"Power: {words}; {level}" if words else f"Power: {level}"
 
