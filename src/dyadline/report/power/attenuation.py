@@ -36,7 +36,7 @@ def attenuation_figure(grid: Grid) -> Figure | None:
         for r in known
     ]
     words = grid.held_words(*{over, *([SCORE] if line else [])})
-    held = f" At {words}." if words else ""
+    held = f" With {words}." if words else ""
     return figures.attenuation_points(
         values,
         order=[grid.words(over, value) for value in order],

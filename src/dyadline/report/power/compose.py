@@ -104,7 +104,7 @@ def _needed(grid: Grid) -> Iterator[Block]:
 
 def _errors(grid: Grid, part: tables.Shown) -> Iterator[Block]:
     yield tables.errors_table(grid, part)
-    yield from sentences.error_words(grid, part.frame)
+    yield from sentences.error_words(grid)
 
 
 def _attenuation(grid: Grid) -> Iterator[Block]:

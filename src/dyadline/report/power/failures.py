@@ -8,16 +8,15 @@ from collections.abc import Iterator
 import polars as pl
 
 from dyadline.report.cells import count_cell, percent_cell
-from dyadline.report.description import MOST_LINES
 from dyadline.report.document import Block, Cell, Column, Paragraph, Part, Row, RowGroup, Table
 from dyadline.report.power.grid import Grid
 from dyadline.report.power.names import DESIGNED, SCORE, value_words
-from dyadline.report.power.tables import by_design
+from dyadline.report.power.tables import MOST_LINES, by_design
 from dyadline.words import counted
 
 MOST_REASONS = 8
-FEW_LINES, WORST = MOST_LINES // 2, 20
-"""Rows by design, score and model that a reader bears; designs that are shown where even those are too many."""
+WORST = 20
+"""Designs that are shown where all are too many."""
 
 _HEADS = (
     Column(label="Fits"),
@@ -27,8 +26,8 @@ _HEADS = (
 )
 _NOTE = (
     "No answer: the model could not be fitted or tested; power counts such a replicate as not significant. Worker "
-    "died: the process that computed a replicate of the design ended, for all its models and scores. On the boundary: a "
-    "variance of the random effects is zero, or their correlation 1; such fits are answers."
+    "died: the process that computed a replicate of the design ended, for all its models and scores. On the boundary: "
+    "a variance of the random effects is zero, or their correlation 1; such fits are answers."
 )
 
 
@@ -72,7 +71,7 @@ def failures_table(grid: Grid) -> Table:
     """By design, score and model; by design alone where those are too many, and only the worst of many designs."""
     died = Counter(failure.task for failure in grid.result.failures)
     fits, caption = _fits(grid), "Fits without an answer, and fits on the boundary"
-    if fits.height <= FEW_LINES:
+    if fits.height <= MOST_LINES:
         return by_design(
             grid,
             fits,

@@ -92,7 +92,10 @@ def _line_scales(lines: Sequence[str]) -> dict[str, Spec]:
     if len(lines) < 2:
         return {"color": {"value": INK}}
     field: Spec = {"field": "line", "type": "nominal"}
-    legend: Spec = {"columns": 2 if max(map(len, lines)) > 22 else 3 if max(map(len, lines)) > 14 else 5}
+    legend: Spec = {
+        "symbolOpacity": 1,
+        "columns": 2 if max(map(len, lines)) > 22 else 3 if max(map(len, lines)) > 14 else 5,
+    }
     kept, n = list(lines), len(lines)
     return {
         "color": {**field, "scale": {"domain": kept, "range": list(COLOURS[:n])}, "legend": legend},

@@ -171,8 +171,8 @@ def _false_alarms(cut: Slice, asked: bool) -> Iterator[Part]:
     alpha = cut.grid.result.alpha
     too_many = worst["type_i_low"] is not None and worst["type_i_low"] > alpha
     yield (
-        ", more than the level of the test: a model without therapists finds effects that are none. Power there is no "
-        "reason to choose the design. "
+        ", more than the level of the test, as where therapists differ and the model leaves them out: it finds effects "
+        "that are none, and its power there is no reason to choose the design. "
         if too_many
         else ", not beyond Monte-Carlo error of the level of the test. "
     )
@@ -188,7 +188,7 @@ def _scores(grid: Grid) -> Iterator[Block]:
     frame = frame.sort("power", descending=True, nulls_last=True, maintain_order=True)
     rows = list(frame.iter_rows(named=True))
     words = grid.held_words(SCORE)
-    held = f" At {words}." if words else ""
+    held = f" With {words}." if words else ""
     yield Heading(title="Which operationalisation sees the effect best")
     yield Paragraph(parts=(*_best_score(grid, rows), held))
     cut = [grid.short[r[SCORE]] for r in rows]

@@ -127,17 +127,12 @@ def beyond(r: Record, name: str, wanted: float) -> int:
     return 1 if low > wanted else -1 if high < wanted else 0
 
 
-def error_words(grid: Grid, frame: pl.DataFrame) -> Iterator[Paragraph]:
+def error_words(grid: Grid) -> Iterator[Paragraph]:
     """Whether type I error, bias and coverage are within Monte-Carlo error of what they should be, and what it means.
 
-    Parameters
-    ----------
-    grid
-        Of the whole.
-    frame
-        The rows that the table shows.
+    All designs, scores and tests are counted, whether or not the table has room for them.
     """
-    rows = list(frame.iter_rows(named=True))
+    rows = list(grid.result.tests.iter_rows(named=True))
     alpha = grid.result.alpha
     yield _rates(
         "Type I error.",
@@ -156,9 +151,8 @@ def error_words(grid: Grid, frame: pl.DataFrame) -> Iterator[Paragraph]:
             heading="Bias.",
             parts=(
                 *_of(len(biased), len(known)),
-                " the mean estimate differs from that of scores free of error by more than Monte-Carlo error. A bias "
-                "towards zero is what error in the scores does; it is not the model's fault, and more dyads do not "
-                "remove it.",
+                " the mean estimate differs from that of scores free of error by more than Monte-Carlo error",
+                *_towards_zero(biased),
             ),
         )
     yield _rates(
@@ -171,6 +165,19 @@ def error_words(grid: Grid, frame: pl.DataFrame) -> Iterator[Paragraph]:
         too_low="Below it intervals miss the effect that scores free of error would show: because the estimate is "
         "biased, or because standard errors are too small.",
         grid=grid,
+    )
+
+
+def _towards_zero(biased: list[dict[str, Any]]) -> Iterator[Part]:
+    smaller = sum(abs(r["estimate"]) < abs(r["true_effect"]) for r in biased)
+    if not smaller:
+        yield "."
+        return
+    yield ", "
+    yield Cell(value=smaller, kind="count")
+    yield (
+        f" time{'s' * (smaller != 1)} towards zero. That is what error in the scores does; it is not the model's fault, "
+        "and more dyads do not remove it."
     )
 
 

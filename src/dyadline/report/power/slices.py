@@ -64,13 +64,14 @@ class Slice:
 
     def panel_title(self, value: Any) -> str:
         """What a panel is called; empty if there is one."""
-        return self.grid.words(self.panel, value) if self.panel else ""
+        score = "score " if self.panel == SCORE else ""
+        return f"{score}{self.grid.words(self.panel, value)}" if self.panel else ""
 
     def held(self) -> str:
         """``; with …`` for what is held, and that values are left out."""
         free = [key for key in (self.x, self.line, self.panel) if key]
         words = self.grid.held_words(*free)
-        said = f" At {words}." if words else ""
+        said = f" With {words}." if words else ""
         if self.left_out:
             what = listed([DIMENSIONS[key].what for key in (self.line, self.panel) if key])
             said += f" Only some {what} are shown; all are in the CSV files."

@@ -9,7 +9,6 @@ from typing import Any
 import polars as pl
 
 from dyadline.report.cells import count_cell, percent_cell
-from dyadline.report.description import MOST_LINES
 from dyadline.report.document import Cell, Column, Part, Row, RowGroup, Spanner, Table
 from dyadline.report.numbers import decimals_for
 from dyadline.report.power.grid import Grid
@@ -17,6 +16,9 @@ from dyadline.report.power.names import DIMENSIONS, SCORE, label_of_test, value_
 from dyadline.studies.power.result import PowerResult
 
 Record = dict[str, Any]
+
+MOST_LINES = 40
+"""Rows that a reader bears."""
 
 RATE, SMALL_RATE = 2, 3
 """Decimals of power, and of rates near .05 or .95."""
@@ -189,19 +191,19 @@ def attenuation_table(grid: Grid, part: Shown) -> Table:
         note=(
             "Reliability: squared correlation of the score with the same score of the true curves. Validity: "
             "correlation with true convergence as the parameters define it. No score: dyads that cannot be scored. "
-            "Expected: mean estimate where scores are free of error. Found: mean estimate; SE and SD: mean standard error, and "
-            "standard deviation of the estimates over replicates. Ratio: found over expected",
+            "Expected: mean estimate where scores are free of error. Found: mean estimate; SE and SD: mean standard error, "
+            "and standard deviation of the estimates over replicates. Ratio: found over expected",
             _where_left(part),
         ),
         wide=True,
     )
 
 
-def needed_table(grid: Grid, *, most: int = MOST_LINES) -> Table | None:
+def needed_table(grid: Grid) -> Table | None:
     """Dyads needed for the power that is wanted; none where nothing was searched for."""
     if grid.result.needed.is_empty():
         return None
-    part = shown(grid, grid.result.needed, most=most, designs_first=True)
+    part = shown(grid, grid.result.needed, designs_first=True)
     needed = part.frame
     varying = [k for k in DIMENSIONS if k in needed.columns and k != SCORE and needed[k].n_unique() > 1]
     several = needed[SCORE].n_unique() > 1

@@ -16,9 +16,6 @@ from dyadline.words import counted
 if TYPE_CHECKING:
     from rich.text import Text
 
-MOST_LINES = 40
-"""Of a table on the screen."""
-
 
 def power_table(result: PowerResult, *, width: int = 100) -> Text:
     """Power and type I error by design and test, dyads needed, and what failed.
@@ -36,7 +33,7 @@ def power_table(result: PowerResult, *, width: int = 100) -> Text:
     if result.tests.is_empty():
         return text.append(f"Nothing was finished; {counted(len(result.failures), 'replicate')} failed.\n")
     grid = make_grid(result)
-    part = shown(grid, result.tests, most=MOST_LINES, designs_first=True)
+    part = shown(grid, result.tests, designs_first=True)
     asked = part.frame["type_i"].count() > 0
     columns = [Column(label="Power"), Column(label="95% MC int.")]
     columns += [Column(label="Type I", rank=1), Column(label="95% MC int.", rank=2)] if asked else []
@@ -55,7 +52,7 @@ def power_table(result: PowerResult, *, width: int = 100) -> Text:
     text.append_text(render_text(table, width=width))
     if part.left_out:
         text.append(f"{fill(f'{part.left_out} in the CSV files of the report.', width)}\n")
-    needed = needed_table(grid, most=MOST_LINES)
+    needed = needed_table(grid)
     if needed is not None:
         text.append("\n").append_text(render_text(needed, width=width))
     for line in _notes(grid):
