@@ -44,6 +44,7 @@ from dyadline.studies.traps import traps
 
 if TYPE_CHECKING:
     from dyadline.report.document import Document
+    from dyadline.studies.power.result import PowerResult
 
 
 def load(plan: AnalysisPlan, frame: object | None = None, *, analysed: bool = True) -> Dataset:
@@ -242,19 +243,20 @@ def first_plan(recognised: Recognised, file: str, dyads_file: str | None = None)
 SUFFIXES: Mapping[str, Format] = {f".{form}": form for form in FORMATS} | {".htm": "html"}
 
 
-def write_report(result: AnalysisResult, path: str | Path, *, individual: bool = False) -> Path:
-    """Write the report of a result in the format of the file's suffix.
+def write_report(result: AnalysisResult | PowerResult, path: str | Path, *, individual: bool = False) -> Path:
+    """Write the report of an analysis or a power study in the format of the file's suffix.
 
     Each file is written under a temporary name and then renamed: a report is whole or not there.
 
     Parameters
     ----------
     result
-        What `run` computed.
+        What `run` computed, or what a power study found.
     path
         ``.html``, ``.docx`` and ``.pdf`` are one file; ``.tex`` and ``.md`` come with a folder of figures.
     individual
-        Whether figures may show single dyads, under pseudonyms; without, a report gives no patient away.
+        Whether figures may show single dyads, under pseudonyms; without, a report gives no patient away. A power
+        study has none.
 
     Raises
     ------
@@ -262,8 +264,10 @@ def write_report(result: AnalysisResult, path: str | Path, *, individual: bool =
         For another suffix, or a folder that does not exist.
     """
     from dyadline.report.compose import compose
+    from dyadline.report.power.compose import power_document
+    from dyadline.studies.power.result import PowerResult
 
-    if not isinstance(result, AnalysisResult):
+    if not isinstance(result, AnalysisResult | PowerResult):
         raise PlanError(f"A result is needed, not {type(result).__name__}", way_out="Make it first: run(plan)")
     if not isinstance(path, str | Path):
         raise PlanError(f"The name of a file is needed, not {type(path).__name__}")
@@ -274,6 +278,8 @@ def write_report(result: AnalysisResult, path: str | Path, *, individual: bool =
         )
     if not path.parent.is_dir():
         raise PlanError(f"The folder of {path.name!r} does not exist", way_out="Make it first")
+    if isinstance(result, PowerResult):
+        return write_document(power_document(result), path)
     return write_document(compose(result, individual=individual), path)
 
 
@@ -317,6 +323,36 @@ def write_reports(
     files |= {f"report-tables/{name}": content for name, content in render_tables(document).items()}
     if figures:
         files |= {f"figures/{name}": content for name, content in render_figures(document).items()}
+    return _written(files, folder)
+
+
+def write_power(result: PowerResult, folder: Path, formats: Sequence[Format], *, figures: bool = False) -> list[Path]:
+    """Write ``report.FORMAT`` of a power study for each format, its frames, its tables, and if asked for the figures.
+
+    Parameters
+    ----------
+    result
+        What a power study found.
+    folder
+        Where to; frames go to ``tables``, tables of the report to ``report-tables``, figures to ``figures``.
+    formats, figures
+        Which files.
+
+    Returns
+    -------
+    What was written.
+
+    Raises
+    ------
+    PlanError
+        As for `write_whole`.
+    """
+    from dyadline.report.power.files import power_files
+
+    return _written(power_files(result, formats, figures=figures), folder)
+
+
+def _written(files: Mapping[str, bytes], folder: Path) -> list[Path]:
     return [write_whole(make_folder((folder / name).parent) / Path(name).name, files[name]) for name in files]
 
 

@@ -76,9 +76,14 @@ def measures_cited(plan: AnalysisPlan) -> tuple[Work, ...]:
 
 
 def reference_blocks(sections: Iterable[Section], plan: AnalysisPlan) -> Iterator[Block]:
-    """The works that these sections cite, in alphabetical order."""
+    """The works that these sections cite, those of the plan's measures among them, in alphabetical order."""
+    yield from cited_blocks(sections, measures_cited(plan))
+
+
+def cited_blocks(sections: Iterable[Section], more: Iterable[Work] = ()) -> Iterator[Block]:
+    """The known works, and more, that these sections cite, in alphabetical order."""
     text = "\n".join(said for section in sections for block in section.blocks for said in _texts(block))
-    works = dict.fromkeys((*known_works(), *measures_cited(plan)))
+    works = dict.fromkeys((*known_works(), *more))
     for work in sorted((w for w in works if w.is_in(text)), key=lambda w: w.entry.casefold()):
         yield Paragraph(parts=(f"{work.entry}{f' doi:{work.doi}' if work.doi else ''}",), hanging=True)
 
