@@ -22,6 +22,8 @@ _HEADER = re.compile(rf"\s*\[\[?\s*({_DOTTED})\s*\]")
 _ASSIGNMENT = re.compile(rf"\s*({_DOTTED})\s*=")
 _RARE = ("missing", "sensitivity", "checks", "report")
 """Sections that few plans need."""
+_OFFERED = {"null": 1000}
+"""Values of keys that stand there as a comment while they are off."""
 WIDTH = 120
 """Of the lines of comments."""
 _STRING = re.compile(r'''"""|\'\'\'|"(?:[^"\\]|\\.)*"|'[^']*'|\#''')
@@ -222,6 +224,9 @@ def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
             for words in comments.get((name, key), ()):
                 yield from (f"# {line}" for line in _folded(words))
             comment = _comment(inner.annotation, held, inner.description or "")
+            if key in _OFFERED and held == inner.default:
+                yield _line(f"# {key}", _OFFERED[key], comment)
+                continue
             line = _line(key, held, comment)
             if len(line) > WIDTH:
                 yield f"# {comment}:"
