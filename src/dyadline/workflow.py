@@ -30,6 +30,7 @@ from dyadline.plan.document import make_plan
 from dyadline.plan.report import FORMATS, Format
 from dyadline.result import AnalysisResult
 from dyadline.scoring.growth import growth_tables
+from dyadline.scoring.null import null_tables
 from dyadline.scoring.score import score
 from dyadline.studies.completed import completed_models
 from dyadline.studies.description import description
@@ -142,6 +143,7 @@ def analyse(dataset: Dataset, plan: AnalysisPlan) -> AnalysisResult:
         **description(dataset, plan),
         "scores": scoring.scores,
         "score_reliability": scoring.reliability,
+        **(null_tables(scoring.null) if scoring.null else {}),
         **(growth_tables(scoring.growth) if scoring.growth else {}),
     }
     trapped = traps(dataset, scoring, models, tables, plan)

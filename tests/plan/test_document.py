@@ -267,6 +267,17 @@ def test_a_written_plan_explains_the_levels() -> None:
     assert "therapist_slopes = true            # Whether the change over time varies over therapists too" in auto
 
 
+def test_the_null_distribution_is_offered_until_it_is_asked_for() -> None:
+    asked = STUDY.replace("[convergence]", "[convergence]\nnull = {}")
+    text = plan_text(parse_plan(STUDY))
+    assert "# null = 1000                      # Studies without convergence to simulate" in text
+    assert parse_plan(text.replace("# null = 1000", "null = 1000")).convergence.null == 1000
+    assert "\nnull = 400                         # Studies" in plan_text(parse_plan(asked.format(400)))
+    for value, said in ((99, "write 100 or more, or 0"), (-1, "0"), ("true", "whole number"), ("1e3", "whole number")):
+        assert said in mistakes(asked.format(value))["convergence.null"][1]
+    assert parse_plan(asked.format(0)) == parse_plan(STUDY)
+
+
 def test_key_lines() -> None:
     text = (
         'a.b = 1\n"c d" = """\nx = 1 \\""" \ny = 2\n""" # z\n[ e . "f.g" ]\n'

@@ -28,6 +28,7 @@ DECIMALS = {"p": 5, "estimate": 4, "df": 0, "statistic": 3, "proportion": 4, "pe
 PLANS = {
     "two levels": ("study1", ()),
     "three levels": ("study2", (("models", "levels", 3), ("columns", "baseline", "gsi_pre"))),
+    "noise": ("study1", (("convergence", "null", 200),)),
     "decimals": ("study1", (("report", "decimals", tuple(DECIMALS.items())), ("report", "columns", ("p_value", "df")))),
 }
 

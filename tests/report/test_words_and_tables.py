@@ -29,6 +29,7 @@ CASES = {
     "three levels": ("study1", THREE, False),
     "items": ("study1", (), True),
     "signed": ("study1", SIGNED, False),
+    "noise": ("study1", (("convergence", "null", 200),), False),
     "Models 1 and 2": ("study1", (("models", "run", (1, 2)),), False),
 }
 

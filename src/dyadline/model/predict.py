@@ -45,9 +45,9 @@ def curve_estimator(fit: Fit) -> Callable[[Array], Array]:
 
     Returns
     -------
-    A function from a response, (rows of the fitted frame,), in the units of the data, to the curves, (J, q). The
-    fixed effects are estimated anew by generalised least squares; for the response that was fitted the curves
-    are those of the fit.
+    A function from a response, (rows of the fitted frame,), in the units of the data, to the curves, (J, q); or from R
+    responses at once, (rows, R), to (J, R, q). The fixed effects are estimated anew by generalised least squares; for
+    the response that was fitted the curves are those of the fit.
     """
     made, found = fit.design, fit.solution
     (relative,), (grouping,) = found.relative, made.groupings
@@ -60,11 +60,12 @@ def curve_estimator(fit: Fit) -> Callable[[Array], Array]:
 
     def curves(response: Array) -> Array:
         y = response[made.source.row_numbers]
-        sums = np.add.reduceat(weighted * y[:, None], starts, axis=0)
-        fixed = precision @ np.einsum("jrs,jr->s", inner, sums)
+        each = weighted.reshape(*weighted.shape, *(1,) * (y.ndim - 1))
+        sums = np.add.reduceat(each * y[:, None], starts, axis=0)
+        fixed = precision @ np.einsum("jrs,jr...->s...", inner, sums)
         left = sums - gram @ fixed
-        modes = np.einsum("jrs,js->jr", inner @ relative, left)
-        return np.asarray((fixed + modes) @ grouping.to_random.T)
+        modes = np.einsum("jrs,js...->jr...", inner @ relative, left)
+        return np.asarray(np.moveaxis(fixed + modes, 1, -1) @ grouping.to_random.T)
 
     return curves
 

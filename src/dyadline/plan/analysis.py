@@ -40,6 +40,9 @@ Criteria = Literal["spss", "lme4", "nlme", "sas"]
 Levels = Literal[2, 3, "auto"]
 Window = Literal["all"] | tuple[Number, Number]
 
+FEWEST_STUDIES = 100
+"""Simulated studies that a distribution is made of, at least."""
+
 
 def _whole_or_word(value: object) -> object:
     return value if isinstance(value, str) else whole(value)
@@ -66,6 +69,8 @@ class ConvergenceSection(Section):
     """Alliance occasions that count: "all" or [from, to] in time's own values."""
     outcome_window: Window = "all"
     """Outcome occasions that count: "all" or [from, to] in time's own values."""
+    null: Annotated[int, BeforeValidator(whole), Field(ge=0)] = 0
+    """Studies without convergence to simulate: the score by noise alone; 0 for none."""
 
     @field_validator("early_level", "early_discrepancy")
     @classmethod
@@ -73,6 +78,13 @@ class ConvergenceSection(Section):
         if value == "curve" and info.data.get("growth") == "observed":
             other = '"first_rating"' if info.field_name == "early_level" else '"signed", "absolute" or "none"'
             raise ValueError(f'"curve" needs a curve, and growth = "observed" has none; write {other}')
+        return value
+
+    @field_validator("null")
+    @classmethod
+    def _has_tails(cls, value: int) -> int:
+        if 0 < value < FEWEST_STUDIES:
+            raise ValueError(f"{value} simulated studies show no tails; write {FEWEST_STUDIES} or more, or 0 for none")
         return value
 
     @field_validator("rating_window", "outcome_window")

@@ -22,6 +22,8 @@ _HEADER = re.compile(rf"\s*\[\[?\s*({_DOTTED})\s*\]")
 _ASSIGNMENT = re.compile(rf"\s*({_DOTTED})\s*=")
 _RARE = ("missing", "sensitivity", "checks", "report")
 """Sections that few plans need."""
+_OFFERED = {"null": 1000}
+"""Values of keys that stand there as a comment while they are off."""
 WIDTH = 120
 """Of the lines of comments."""
 _STRING = re.compile(r'''"""|\'\'\'|"(?:[^"\\]|\\.)*"|'[^']*'|\#''')
@@ -244,8 +246,16 @@ def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
                 continue  # a switch that is off needs no line, nor what it would switch
             for words in comments.get((name, key), ()):
                 yield from (f"# {line}" for line in _folded(words))
+<<<<<<< HEAD
             comment = key_comment(inner.annotation, held, inner.description or "")
             line = toml_line(key, held, comment)
+=======
+            comment = _comment(inner.annotation, held, inner.description or "")
+            if key in _OFFERED and held == inner.default:
+                yield _line(f"# {key}", _OFFERED[key], comment)
+                continue
+            line = _line(key, held, comment)
+>>>>>>> w_null
             if len(line) > WIDTH:
                 yield f"# {comment}:"
                 line = toml_line(key, held, "")

@@ -26,6 +26,7 @@ from dyadline.report.document import (
 )
 from dyadline.report.figures.axes import axis_titles
 from dyadline.report.figures.discrepancy import mean_discrepancy
+from dyadline.report.figures.null import null_histogram
 from dyadline.report.figures.outcome import outcome_curves
 from dyadline.report.figures.panels import convergence_groups, dyad_panels
 from dyadline.report.figures.pseudonyms import pseudonyms
@@ -45,6 +46,7 @@ from dyadline.report.tables import growth as growth_tables
 from dyadline.report.tables import imputation as imputation_tables
 from dyadline.report.tables import models as model_tables
 from dyadline.report.tables import study as study_tables
+from dyadline.report.tables.null import null_table
 
 if TYPE_CHECKING:
     from dyadline.result import AnalysisResult
@@ -201,6 +203,9 @@ def _other_choices(result: AnalysisResult) -> dict[str, tuple[str, str]]:
         chosen["Levels"] = (str(plan.models.levels), _LEVELS_ASKED[plan.models.levels])
         if plan.models.therapist_slopes:
             chosen["Slopes of therapists"] = ("true", "Change over time varies over therapists too")
+    if plan.convergence.null:
+        words = "Studies without convergence that are simulated, for what the score is by noise alone"
+        chosen["Null distribution"] = (count(plan.convergence.null), words)
     for role, section in columns.measures.items():
         answers = (
             "its original answers" if section.range is None else "answers from {:g} to {:g}".format(*section.range)
@@ -267,6 +272,11 @@ def _scores(result: AnalysisResult) -> Iterator[Block]:
     figure = score_histograms(result.scores, scoring.normality, transformed=transformed)
     if figure is not None:
         yield figure
+    if "null_distribution" in result.tables:
+        yield null_table(result.tables["null_distribution"], result.plan.convergence)
+        figure = null_histogram(result.tables["null_distribution"], result.tables["null_means"])
+        if figure is not None:
+            yield figure
 
 
 def _time(result: AnalysisResult, names: pl.DataFrame | None) -> Iterator[Block]:

@@ -68,6 +68,12 @@ class Population:
     covariance: Array
     noise: Array
 
+    @property
+    def root(self) -> Array:
+        """Of the covariance matrix, also of a singular one, (4, 4): ``root @ root.T`` is the matrix."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        return np.asarray(vectors * np.sqrt(np.clip(values, 0.0, None)))
+
 
 def growth_models(observed: Ratings, kind: Literal["multilevel", "dyadic"] = "multilevel") -> GrowthModels:
     """Fit `rating ~ t + (t | dyad)` to each rater, or `cbind(patient, therapist) ~ t + (t | dyad)`, by REML.
@@ -102,8 +108,9 @@ def _fitted(formula: str, frame: pl.DataFrame, whose: str) -> Fit:
 def curves(growth: str, models: GrowthModels | None) -> Curves:
     """How curves come from ratings: by conditional modes at fixed variances, by least squares, or not at all.
 
-    The function that is returned takes the ratings that were fitted, or simulated ones on the same rows. Lines are
-    NaN for a rater who never rated a dyad, also where the joint model could guess them from the other rater.
+    The function that is returned takes the ratings that were fitted, or simulated ones on the same rows, or several
+    such studies one after the other, as `simulated_ratings` makes them; each is estimated by itself. Lines are NaN for
+    a rater who never rated a dyad, also where the joint model could guess them from the other rater.
 
     Parameters
     ----------
@@ -134,9 +141,9 @@ def _separate_curves(models: GrowthModels) -> Curves:
     def lines(ratings: Ratings) -> dict[str, Lines]:
         found = {}
         for rater in RATERS:
-            line = np.full((ratings.n_dyads, 2), np.nan)
-            line[dyads[rater]] = estimators[rater](ratings.value[rater])
-            found[rater] = Lines(intercept=line[:, 0], slope=line[:, 1])
+            line = np.full((ratings.n_dyads // models.observed.n_dyads, models.observed.n_dyads, 2), np.nan)
+            line[:, dyads[rater]] = _each_study(estimators[rater], ratings.value[rater].reshape(len(line), -1))
+            found[rater] = Lines(intercept=line[..., 0].ravel(), slope=line[..., 1].ravel())
         return found
 
     return lines
@@ -152,16 +159,24 @@ def _joint_curves(models: GrowthModels) -> Curves:
     }
 
     def lines(ratings: Ratings) -> dict[str, Lines]:
-        line = np.full((ratings.n_dyads, 4), np.nan)
+        line = np.full((ratings.n_dyads // observed.n_dyads, observed.n_dyads, 4), np.nan)
         # The joint model's rows are all of the patient's ratings, then all of the therapist's.
-        line[dyads] = estimator(np.concatenate([ratings.value[rater] for rater in RATERS]))[:, order]
+        both = np.concatenate([ratings.value[rater].reshape(len(line), -1) for rater in RATERS], axis=1)
+        line[:, dyads] = _each_study(estimator, both)[..., order]
         found = {}
         for number, rater in enumerate(RATERS):
-            own = np.where(silent[rater][:, None], np.nan, line[:, 2 * number : 2 * number + 2])
-            found[rater] = Lines(intercept=own[:, 0], slope=own[:, 1])
+            own = np.where(silent[rater][:, None], np.nan, line[..., 2 * number : 2 * number + 2])
+            found[rater] = Lines(intercept=own[..., 0].ravel(), slope=own[..., 1].ravel())
         return found
 
     return lines
+
+
+def _each_study(estimator: Callable[[Array], Array], responses: Array) -> Array:
+    """Curves, (R, groups, q), from responses, (R, rows)."""
+    if len(responses) == 1:
+        return estimator(responses[0])[None]
+    return np.moveaxis(estimator(responses.T), 1, 0)
 
 
 def _dyads(model: Fit, observed: Ratings) -> Index:

@@ -64,8 +64,7 @@ def simulate_scores(models: GrowthModels, estimate: Curves, how: ConvergenceSect
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     observed, of_all = models.observed, population(models)
-    values, vectors = np.linalg.eigh(of_all.covariance)
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    root = of_all.root
     replicates = int(np.clip(ROWS_TO_DRAW // max(1, len(observed.t)), 40, 200))
     per = unit(observed, how)
 
@@ -94,18 +93,13 @@ def simulate_scores(models: GrowthModels, estimate: Curves, how: ConvergenceSect
     null: list[float] = []
     for _ in range(replicates):
         effects = of_all.fixed + rng.standard_normal((observed.n_dyads, 4)) @ root.T
-        lines = _lines(effects)
+        lines = lines_of(effects)
         ratings = rated(lines)
         true = scores(lines, _without_noise(ratings, lines))
         for name, value in scores(estimate(ratings), ratings).items():
             found.setdefault(name, []).append(value)
             truth.setdefault(name, []).append(true[name])
-        still = effects.copy()
-        # Parallel from the first occasion on: the gap stays, both move with the mean of their slopes.
-        still[:, 1] = still[:, 3] = (effects[:, 1] + effects[:, 3]) / 2.0
-        start = observed.first * (effects - still)[:, [1, 3]]
-        still[:, [0, 2]] += start
-        ratings = rated(_lines(still))
+        ratings = rated(lines_of(parallel(effects, observed.first)))
         null.append(float(np.nanmean(rate_of_convergence(gaps(ratings, estimate(ratings)), how, per))))
     reliability = {name: _squared_correlation(truth[name], found[name]) for name in found}
     return Simulated(
@@ -120,7 +114,17 @@ def simulate_scores(models: GrowthModels, estimate: Curves, how: ConvergenceSect
     )
 
 
-def _lines(effects: Array) -> dict[str, Lines]:
+def parallel(effects: Array, first: float) -> Array:
+    """Effects, (J, 4), of dyads whose gap stays as it is at the time `first`: both move with their mean slope."""
+    still = effects.copy()
+    still[:, 1] = still[:, 3] = (effects[:, 1] + effects[:, 3]) / 2.0
+    start = first * (effects - still)[:, [1, 3]]
+    still[:, [0, 2]] += start
+    return still
+
+
+def lines_of(effects: Array) -> dict[str, Lines]:
+    """True curves of dyads, from their effects, (J, 4), in the order of `EFFECTS`."""
     return {
         "patient": Lines(intercept=effects[:, 0], slope=effects[:, 1]),
         "therapist": Lines(intercept=effects[:, 2], slope=effects[:, 3]),

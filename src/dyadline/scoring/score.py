@@ -22,6 +22,7 @@ from dyadline.scoring.discrepancy import (
     unit,
 )
 from dyadline.scoring.growth import BOTH, GrowthModels, curves, growth_models
+from dyadline.scoring.null import NullDistribution, null_distribution
 from dyadline.scoring.ratings import RATERS, Lines, Ratings, ratings
 from dyadline.scoring.reliability import Simulated, simulate_scores
 from dyadline.scoring.transform import Transformed, normality, transform
@@ -60,6 +61,8 @@ class Scoring:
         What was noticed.
     growth
         The growth models that the curves come from; ``None`` unless growth is multilevel or dyadic.
+    null
+        What the score is by noise alone; ``None`` unless the plan asks for it and growth models can be fitted.
     """
 
     scores: pl.DataFrame
@@ -73,6 +76,7 @@ class Scoring:
     window: tuple[float, float]
     findings: tuple[Finding, ...]
     growth: GrowthModels | None
+    null: NullDistribution | None = None
 
 
 def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> Scoring:
@@ -83,7 +87,7 @@ def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> 
     dataset, plan
         What was observed, and what is asked.
     simulations
-        Whether to simulate reliabilities and the null distribution of the mean score.
+        Whether to simulate reliabilities and null distributions.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> 
         n_occasions=pl.Series(np.bincount(observed.index, minlength=observed.n_dyads)),
     )
     scores = scores.with_columns(pl.col(*SCORES, "convergence_raw").fill_nan(None))
-    simulated = _simulated(observed, found.growth, how) if simulations else None
+    simulated, null, unable = _simulated(observed, found, how) if simulations else (None, None, [])
     return Scoring(
         scores=scores,
         shift=found.transformed.shift,
@@ -122,8 +126,9 @@ def score(dataset: Dataset, plan: AnalysisPlan, *, simulations: bool = True) -> 
         reliability=simulated.reliability if simulated else pl.DataFrame(schema=RELIABILITY),
         simulated=simulated,
         window=(observed.first, observed.last),
-        findings=tuple(_findings(scores, found.growth)),
+        findings=(*_findings(scores, found.growth), *unable),
         growth=found.growth,
+        null=null,
     )
 
 
@@ -194,11 +199,26 @@ def _refuse_constant(raw: Array, how: ConvergenceSection) -> None:
         )
 
 
-def _simulated(observed: Ratings, models: GrowthModels | None, how: ConvergenceSection) -> Simulated | None:
+def _simulated(
+    observed: Ratings, found: Scored, how: ConvergenceSection
+) -> tuple[Simulated | None, NullDistribution | None, list[Finding]]:
+    estimate = curves(how.growth, found.growth)
     try:
-        return simulate_scores(models or growth_models(observed), curves(how.growth, models), how)
-    except DyadlineError:
-        return None  # no growth model, no statement about reliability: the scores themselves stand
+        models = found.growth or growth_models(observed)
+        simulated = simulate_scores(models, estimate, how)
+    except DyadlineError as error:  # no growth model, no statement about noise: the scores themselves stand
+        return None, None, [_no_null(error)] if how.null else []
+    return simulated, null_distribution(models, estimate, how, found.raw) if how.null else None, []
+
+
+def _no_null(error: DyadlineError) -> Finding:
+    return Finding(
+        code="null-not-simulated",
+        level="warning",
+        words=f"What the score would be by noise alone could not be simulated, because that needs growth models of the "
+        f"ratings. {error.what}.",
+        way_out=error.way_out or "The scores themselves stand.",
+    )
 
 
 def _curve_table(observed: Ratings, lines: dict[str, Lines] | None) -> pl.DataFrame | None:

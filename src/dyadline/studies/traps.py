@@ -163,19 +163,24 @@ def _noise_floor(scoring: Scoring, plan: AnalysisPlan) -> Iterator[Finding]:
     if simulated is None or how.discrepancy == "signed":
         return
     mean = float(scoring.scores["convergence_raw"].mean())  # type: ignore[arg-type]
-    inside = simulated.null_low <= mean <= simulated.null_high
+    null, tested = scoring.null, ""
+    expected, low, high = simulated.null_mean, simulated.null_low, simulated.null_high
+    if null is not None:
+        expected, low, high = null.mean, null.low, null.high
+        tested = f" ({len(null.means):,} simulated studies, two-sided {_p(null.p_value)})"
+    inside = low <= mean <= high
     yield Finding(
         code="noise-floor",
         level="note" if inside else "warning",
         words=f"An {how.discrepancy} discrepancy cannot fall below its noise. If no dyad's true gap had changed, "
-        f"studies like this one would have a mean score (before the transform) of {_number(simulated.null_mean)}, "
-        f"95% of them between {_number(simulated.null_low)} and {_number(simulated.null_high)}; "
-        f"here it is {_number(mean)}, "
+        f"studies like this one would have a mean score (before the transform) of {_number(expected)}, "
+        f"95% of them between {_number(low)} and {_number(high)}; "
+        f"here it is {_number(mean)}{tested}, "
         + (
             "which is what no convergence on average looks like."
             if inside
-            else f"{'above' if mean > simulated.null_high else 'below'} that range: on average the dyads "
-            f"{'converge' if mean > simulated.null_high else 'diverge'}."
+            else f"{'above' if mean > high else 'below'} that range: on average the dyads "
+            f"{'converge' if mean > high else 'diverge'}."
         ),
     )
 

@@ -12,6 +12,7 @@ from dyadline.plan.scores import describe_operationalisation, score_meaning
 from dyadline.report.document import Block, Cell, Equation, Heading
 from dyadline.report.prose.analysis import estimation, missing_values, outcome_models
 from dyadline.report.prose.instruments import instrument_paragraphs
+from dyadline.report.prose.null import null_method
 from dyadline.report.prose.phrases import Phrase, joined, moment, paragraph, places, predictor, quoted, several
 
 if TYPE_CHECKING:
@@ -229,7 +230,10 @@ def _reliability(result: AnalysisResult, anchors: Anchors) -> list[Phrase]:
             *places(anchors, "table-scores"), ".",
         ),
     ]  # fmt: skip
-    if scoring.simulated is not None and result.plan.convergence.discrepancy != "signed":
+    null = result.tables.get("null_distribution")
+    if null is not None:
+        said += null_method(null, anchors)
+    elif scoring.simulated is not None and result.plan.convergence.discrepancy != "signed":
         said.append(
             (
                 "The same simulation with parallel true curves gave the mean convergence score to be expected if no "

@@ -14,6 +14,7 @@ from dyadline.report.numbers import decimals_for, decimals_of_spread
 from dyadline.report.prose import effects
 from dyadline.report.prose.limits import limit_sentences
 from dyadline.report.prose.narrative import EQUALS, p_parts, row_decimals, significant
+from dyadline.report.prose.null import null_sentences
 from dyadline.report.prose.phrases import Phrase, joined, moment, paragraph, places, predictor, several, share
 from dyadline.report.prose.robustness import explained, other_choices, single_dyads
 
@@ -227,8 +228,10 @@ def _scores(result: AnalysisResult, anchors: Anchors) -> Iterator[Phrase]:
         Symbol("M"), EQUALS, mean, ", ", Symbol("SD"), EQUALS, sd, f"; it was positive, that is, {meaning}, in ",
         *share(int((raw > 0).sum()), raw.len(), "dyads"), ".",
     )  # fmt: skip
-    simulated = result.scoring.simulated
-    if simulated is not None and how.discrepancy != "signed":
+    simulated, null = result.scoring.simulated, result.tables.get("null_distribution")
+    if null is not None:
+        yield from null_sentences(null, how, anchors)
+    elif simulated is not None and how.discrepancy != "signed":
         yield _noise(float(raw.mean()), simulated.null_low, simulated.null_high, d)  # type: ignore[arg-type]
     missing = result.scores.height - raw.len()
     if missing:
