@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dyadline.certification import certify
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
     from dyadline.inference.bootstrap import Bootstrap, bootstrap
     from dyadline.inference.checks import checks
@@ -53,6 +54,7 @@ _ROOMS = {
     "Influence": "inference.influence",
     "PlanError": "errors",
     "bootstrap": "inference.bootstrap",
+    "certify": "certification",
     "check_table": "studies.published.check",
     "checks": "inference.checks",
     "coefficients": "inference.coefficients",
@@ -103,6 +105,7 @@ __all__ = [
     "PlanError",
     "__version__",
     "bootstrap",
+    "certify",
     "check_table",
     "checks",
     "coefficients",

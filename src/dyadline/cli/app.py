@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from dyadline import __version__
-from dyadline.cli import measures, models, study
+from dyadline.cli import certify, measures, models, study
 from dyadline.errors import DyadlineError
 
 app = typer.Typer(
@@ -60,6 +60,7 @@ app.command("fit")(models.fit_command)
 app.command()(models.simulate)
 app.command()(models.checktable)
 app.command()(measures.measures)
+app.command()(certify.certify)
 app.command()(models.schema)
 
 if __name__ == "__main__":

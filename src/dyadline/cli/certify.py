@@ -1,0 +1,90 @@
+"""The recovery certificate as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dyadline.cli.console import Force, Json, folded, print_json
+from dyadline.errors import PlanError
+from dyadline.words import counted
+
+if TYPE_CHECKING:
+    from dyadline.studies.certificate.certificate import Certificate
+
+
+def certify(
+    seeds: Annotated[int, typer.Option(help="Draws of each twin; seeds 1, 2, ...")] = 1000,
+    studies: Annotated[str, typer.Option(help="study1, study2 or both, with a comma.")] = "study1,study2",
+    dyads: Annotated[int | None, typer.Option(help="Dyads of each study; the paper's by default.")] = None,
+    out: Annotated[Path, typer.Option(help="Page to write, in Markdown.")] = Path("recovery.md"),
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Draw the bundled studies many times and see whether the analysis gives back what they were made from.
+
+    Bias, standard errors, coverage and type I error, each with its Monte-Carlo error, as a page. Exit status 1 if
+    something lies beyond chance for no known reason, or a draw has no answer.
+    """
+    from dyadline.certification import certify as made
+    from dyadline.workflow import write_whole
+
+    _check_page(out, force=force)
+    found = made(seeds, studies=[name.strip() for name in studies.split(",") if name.strip()], dyads=dyads)
+    write_whole(out, found.page.encode())
+    if json:
+        print_json(_answer(found, out))
+    else:
+        _echo(found, out)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _check_page(out: Path, *, force: bool) -> None:
+    """Refuse a page that cannot be written, before minutes are spent on it."""
+    if out.suffix.lower() != ".md":
+        raise PlanError(f"The page is written as .md, not as {out.suffix or 'a name without suffix'!r}")
+    if not out.parent.is_dir():
+        raise PlanError(f"The folder {out.parent.name!r} does not exist", way_out="Make it first, or use --out")
+    if out.exists() and not force:
+        raise PlanError(f"{out.name!r} is already there; nothing was written", way_out="Use --out or --force")
+
+
+def _answer(found: Certificate, out: Path) -> dict[str, Any]:
+    return {
+        "version": found.version,
+        "seeds": found.seeds,
+        "passed": found.passed,
+        "page": str(out),
+        **{name: getattr(found, name).to_dicts() for name in ("recovery", "type_i", "fits")},
+        "failures": [
+            {"study": found.tasks[f.task].study, "dyads": found.tasks[f.task].dyads, "seed": f.number, "words": f.words}
+            for f in found.failures
+        ],
+    }
+
+
+def _echo(found: Certificate, out: Path) -> None:
+    """Type I error of the effects on the slope, what lies beyond chance, and where the page is."""
+    slopes = found.type_i.filter((found.type_i["term"] == "time:convergence") & (found.type_i["df"] == "satterthwaite"))
+    for row in slopes.iter_rows(named=True):
+        typer.echo(
+            f"{row['study']}, {counted(row['dyads'], 'dyad')}, Model {row['model']}, convergence on the slope: "
+            f"type I error {row['type_i']:.4f} [{row['type_i_low']:.3f}, {row['type_i_high']:.3f}]"
+        )
+    beyond = found.recovery.filter(found.recovery["beyond"] != "")
+    for row in beyond.iter_rows(named=True):
+        where = f"{row['study']}, {counted(row['dyads'], 'dyad')}, Model {row['model']}, {row['term']}"
+        typer.echo(folded(f"Beyond chance: {where}: {row['beyond'].replace('_', ' ')} ({REASONS[row['reason']]})"))
+    if found.failures:
+        typer.echo(f"{counted(len(found.failures), 'draw')} without an answer; the page names them.", err=True)
+    typer.echo(f"Page: {out}")
+
+
+REASONS = {
+    "boundary": "a variance lies next to zero",
+    "large_sample": "a large-sample approximation",
+    "unexplained": "no reason is known",
+}
