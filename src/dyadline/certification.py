@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
 from dyadline import __version__
+from dyadline.errors import whole_number
 from dyadline.parallel.jobs import Progress
 from dyadline.parallel.run import ExecutorName, runner
+from dyadline.parallel.store import fingerprint_of, open_store
 from dyadline.report.recovery import compose_certificate
 from dyadline.report.writers.markdown import write_markdown
-from dyadline.studies.certificate.certificate import Certificate, certificate
+from dyadline.studies.certificate.certificate import Certificate, certificate, facts, kinds
 from dyadline.studies.twins import STUDIES
 from dyadline.workflow import load
 
@@ -21,10 +24,12 @@ def certify(
     *,
     studies: Sequence[str] = STUDIES,
     dyads: int | None = None,
-    executor: ExecutorName = "serial",
+    executor: ExecutorName | Executor = "serial",
     workers: int | None = None,
     scheduler: str | None = None,
     store: Path | None = None,
+    resume: bool = False,
+    force: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Certificate:
     """Do simulator and analysis together give back what the twins were made from?
@@ -42,10 +47,11 @@ def certify(
         Per study, at least 10; the paper's unless said.
     executor, workers, scheduler
         Where it is computed: see `parallel.run.runner`.
-    store
-        Folder of finished parts; what is there already for the same work is taken from it.
+    store, resume, force
+        Folder of finished parts, which is kept; whether to continue with what is there, also with more seeds than
+        before; whether to remove it.
     progress
-        Called after each finished part.
+        Called at the beginning and after each finished part.
 
     Returns
     -------
@@ -56,12 +62,16 @@ def certify(
     Raises
     ------
     PlanError
-        An unknown study, too few seeds or dyads, an executor that is not there.
+        An unknown study, too few seeds or dyads, an executor that is not there, parts of another run.
     FitError
         If fewer than two draws of a study have an answer.
     """
+    seeds = whole_number(seeds, "The number of seeds", 2)
+    tasks = kinds(studies, dyads)
+    fingerprint = fingerprint_of({"version": __version__, **facts(tasks)})
     with runner(executor, workers=workers, scheduler=scheduler) as run:
-        made = certificate(run, load, seeds=seeds, studies=studies, dyads=dyads, store=store, progress=progress)
+        kept = None if store is None else open_store(store, fingerprint, resume=resume, force=force)
+        made = certificate(run, load, tasks, seeds, store=kept, progress=progress)
     found = replace(made, version=__version__)
     if found.interrupted:
         return found

@@ -12,38 +12,78 @@ from dyadline.errors import PlanError
 from dyadline.words import counted
 
 if TYPE_CHECKING:
+    from dyadline.parallel.jobs import Progress
     from dyadline.studies.certificate.certificate import Certificate
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+REASONS = {
+    "boundary": "a variance lies next to its limits",
+    "large_sample": "a large-sample approximation",
+    "unexplained": "no reason is known",
+}
 
 
 def certify(
-    seeds: Annotated[int, typer.Option(help="Draws of each twin; seeds 1, 2, ...")] = 1000,
+    seeds: Annotated[int, typer.Option(help="Draws of each study; seeds 1, 2, ...")] = 1000,
     studies: Annotated[str, typer.Option(help="study1, study2 or both, with a comma.")] = "study1,study2",
     dyads: Annotated[int | None, typer.Option(help="Dyads of each study; the paper's by default.")] = None,
     out: Annotated[Path, typer.Option(help="Page to write, in Markdown.")] = Path("recovery.md"),
+    executor: Annotated[str, typer.Option(help="serial, processes or dask.")] = "processes",
+    workers: Annotated[int | None, typer.Option(help="Number of processes; one per processor by default.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Of Dask: tcp://host:port.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue with the parts that are finished.")] = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Draw the bundled studies many times and see whether the analysis gives back what they were made from.
+    """Draw the bundled studies many times: does the analysis give back what they were made from?
 
     Bias, standard errors, coverage and type I error, each with its Monte-Carlo error, as a page. Exit status 1 if
     something lies beyond chance for no known reason, or a draw has no answer.
     """
+    from shutil import rmtree
+
     from dyadline.certification import certify as made
+    from dyadline.parallel.run import check_running
     from dyadline.workflow import write_whole
 
-    _check_page(out, force=force)
-    found = made(seeds, studies=[name.strip() for name in studies.split(",") if name.strip()], dyads=dyads)
+    check_page(out, force=force)
+    check_running(executor, workers, scheduler)
+    parts = out.with_suffix(".parts")
+    found = made(
+        seeds,
+        studies=[name.strip() for name in studies.split(",") if name.strip()],
+        dyads=dyads,
+        executor=executor,  # type: ignore[arg-type]  # checked above
+        workers=workers,
+        scheduler=scheduler,
+        store=parts,
+        resume=resume,
+        force=force,
+        progress=_show,
+    )
+    if found.interrupted:
+        typer.echo(f"\nStopped. What is finished is in {parts}; continue with --resume.", err=True)
+        raise typer.Exit(INTERRUPTED)
     write_whole(out, found.page.encode())
+    rmtree(parts, ignore_errors=True)
     if json:
-        print_json(_answer(found, out))
+        print_json(answer(found, out))
     else:
         _echo(found, out)
     if not found.passed:
         raise typer.Exit(1)
 
 
-def _check_page(out: Path, *, force: bool) -> None:
-    """Refuse a page that cannot be written, before minutes are spent on it."""
+def check_page(out: Path, *, force: bool) -> None:
+    """Refuse a page that cannot be written, before minutes are spent on it.
+
+    Raises
+    ------
+    PlanError
+        Another suffix than ``.md``, no such folder, or the page is there and `force` is not given.
+    """
     if out.suffix.lower() != ".md":
         raise PlanError(f"The page is written as .md, not as {out.suffix or 'a name without suffix'!r}")
     if not out.parent.is_dir():
@@ -52,7 +92,20 @@ def _check_page(out: Path, *, force: bool) -> None:
         raise PlanError(f"{out.name!r} is already there; nothing was written", way_out="Use --out or --force")
 
 
-def _answer(found: Certificate, out: Path) -> dict[str, Any]:
+def _show(progress: Progress) -> None:
+    """A line on standard error that writes over itself, and nothing where that is not a terminal."""
+    import sys
+
+    if not sys.stderr.isatty():
+        return
+    left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60.0:.1f} min left"
+    failed = f", {progress.failed:,} failed" if progress.failed else ""
+    end = "\n" if progress.done == progress.total else ""
+    typer.echo(f"\r{progress.done:,} of {progress.total:,} draws{failed}{left}\033[K{end}", err=True, nl=False)
+
+
+def answer(found: Certificate, out: Path) -> dict[str, Any]:
+    """The certificate for machines."""
     return {
         "version": found.version,
         "seeds": found.seeds,
@@ -68,23 +121,18 @@ def _answer(found: Certificate, out: Path) -> dict[str, Any]:
 
 def _echo(found: Certificate, out: Path) -> None:
     """Type I error of the effects on the slope, what lies beyond chance, and where the page is."""
-    slopes = found.type_i.filter((found.type_i["term"] == "time:convergence") & (found.type_i["df"] == "satterthwaite"))
-    for row in slopes.iter_rows(named=True):
+    table = found.type_i
+    for row in table.filter((table["term"] == "time:convergence") & (table["df"] == "satterthwaite")).to_dicts():
         typer.echo(
             f"{row['study']}, {counted(row['dyads'], 'dyad')}, Model {row['model']}, convergence on the slope: "
             f"type I error {row['type_i']:.4f} [{row['type_i_low']:.3f}, {row['type_i_high']:.3f}]"
         )
-    beyond = found.recovery.filter(found.recovery["beyond"] != "")
-    for row in beyond.iter_rows(named=True):
+    for row in found.recovery.filter(found.recovery["beyond"] != "").to_dicts():
         where = f"{row['study']}, {counted(row['dyads'], 'dyad')}, Model {row['model']}, {row['term']}"
         typer.echo(folded(f"Beyond chance: {where}: {row['beyond'].replace('_', ' ')} ({REASONS[row['reason']]})"))
+    for row in table.filter("beyond").to_dicts():
+        where = f"{row['study']}, {counted(row['dyads'], 'dyad')}, Model {row['model']}, {row['term']}, {row['df']}"
+        typer.echo(folded(f"Beyond chance: {where}: type I error {row['type_i']:.4f} ({REASONS['unexplained']})"))
     if found.failures:
         typer.echo(f"{counted(len(found.failures), 'draw')} without an answer; the page names them.", err=True)
     typer.echo(f"Page: {out}")
-
-
-REASONS = {
-    "boundary": "a variance lies next to zero",
-    "large_sample": "a large-sample approximation",
-    "unexplained": "no reason is known",
-}

@@ -86,8 +86,8 @@ def recovery_table(rows: pl.DataFrame, *, key: str, caption: str) -> Table:
 
 def _note(*, without: bool) -> Iterator[Part]:
     yield "MC SE: Monte-Carlo standard error of what stands left of it. Bold: more than two of them from what a "
-    yield "perfect method has. Beyond chance: what still is when all numbers of this kind of study are held together (Holm). "
-    yield "Coverage: of 95% intervals, with Wilson's interval for the share."
+    yield "perfect method has. Beyond chance: what still is when all numbers of this kind of study are held together "
+    yield "(Holm). Coverage: of 95% intervals, with Wilson's interval for the share."
     if without:
         yield " Without interval: a variance on the boundary has none; coverage is of the others."
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from dyadline.errors import FitError, PlanError, whole_number
-from dyadline.parallel.jobs import Failure, Part, Progress
+from dyadline.parallel.jobs import Done, Failure, Progress, parts_of
 from dyadline.parallel.run import Runner
+from dyadline.parallel.store import Store
 from dyadline.studies.certificate.replicates import Load, Replicates, Task
 from dyadline.studies.certificate.summary import fit_counts, recovery, type_i
 from dyadline.studies.twins import STUDIES, parameters
+from dyadline.words import counted
 
 LARGER = {"study2": 10}
 """Twins that are drawn with so many times their dyads as well: a variance of theirs lies next to zero."""
@@ -85,14 +86,22 @@ def kinds(studies: Sequence[str], dyads: int | None = None) -> tuple[Task, ...]:
     return (*(Task(study, size) for study, size in sizes.items()), *larger)
 
 
+def facts(tasks: Sequence[Task]) -> Mapping[str, object]:
+    """What the numbers of a draw depend on beside the program, for a store's fingerprint; not how many there are."""
+    return {
+        "work": "recovery certificate",
+        "tasks": [[task.study, task.dyads] for task in tasks],
+        "parameters": {task.study: parameters(task.study) for task in tasks},
+    }
+
+
 def certificate(
     run: Runner,
     load: Load,
-    *,
+    tasks: tuple[Task, ...],
     seeds: int,
-    studies: Sequence[str] = STUDIES,
-    dyads: int | None = None,
-    store: Path | None = None,
+    *,
+    store: Store | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Certificate:
     """Draw the twins many times, analyse each draw, and compare with what they were drawn from.
@@ -103,33 +112,25 @@ def certificate(
         An open executor.
     load
         From a frame to a dataset.
+    tasks
+        The kinds of studies: see `kinds`.
     seeds
-        Replicates of each kind of study, at least 2.
-    studies, dyads
-        As for `kinds`.
+        Replicates of each of them, at least 2.
     store, progress
         As for `Runner`.
 
     Raises
     ------
     PlanError
-        As for `kinds`; too few seeds.
+        Too few seeds; as for `Runner`.
     FitError
         If fewer than two replicates of a kind have an answer.
     """
     seeds = whole_number(seeds, "The number of seeds", 2)
-    tasks = kinds(studies, dyads)
-    numbers = range(1, seeds + 1)
-    parts = [
-        Part(task, tuple(numbers[start : start + PART]))
-        for task in range(len(tasks))
-        for start in range(0, seeds, PART)
-    ]
+    parts = [part for place in range(len(tasks)) for part in parts_of(place, seeds, PART, first=1)]
     done = run(Replicates(tasks, load), parts, store=store, progress=progress)
-    for k, task in enumerate(tasks):
-        if len(done.numbers.get(k, ())) < 2 and not done.interrupted:
-            words = next((failure.words for failure in done.failures if failure.task == k), "")
-            raise FitError(f"{task.study} of {task.dyads} dyads: fewer than two replicates have an answer", where=words)
+    if not done.interrupted:
+        _check_answers(tasks, done)
     return Certificate(
         seeds=seeds,
         tasks=tasks,
@@ -139,3 +140,12 @@ def certificate(
         failures=tuple(done.failures),
         interrupted=done.interrupted,
     )
+
+
+def _check_answers(tasks: Sequence[Task], done: Done) -> None:
+    for place, task in enumerate(tasks):
+        if len(done.numbers.get(place, ())) < 2:
+            raise FitError(
+                f"Fewer than two draws of {task.study} with {counted(task.dyads, 'dyad')} have an answer",
+                where=next((failure.words for failure in done.failures if failure.task == place), ""),
+            )

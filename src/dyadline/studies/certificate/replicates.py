@@ -71,11 +71,7 @@ class Replicates:
         DyadlineError
             If one of the studies has no answer.
         """
-        from threadpoolctl import threadpool_limits
-
-        # The number of threads decides the order of summation, and so the last bits.
-        with threadpool_limits(limits=1, user_api="blas"):
-            found = [replicate(self.tasks[part.task], number, self.load) for number in part.numbers]
+        found = [replicate(self.tasks[part.task], number, self.load) for number in part.numbers]
         return {name: np.stack([one[name] for one in found]) for name in found[0]}
 
 

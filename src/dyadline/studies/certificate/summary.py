@@ -87,7 +87,7 @@ def recovery(tasks: Sequence[Task], done: Done) -> pl.DataFrame:
     made = [
         _judged([row for asked in FITS for row in _recovered(task, asked, done.arrays[k])])
         for k, task in enumerate(tasks)
-        if k in done.arrays
+        if _answered(done, k)
     ]
     return pl.DataFrame([row for rows in made for row in rows], schema=RECOVERY)
 
@@ -161,7 +161,7 @@ def type_i(tasks: Sequence[Task], done: Done) -> pl.DataFrame:
     rows = []
     for k, task in enumerate(tasks):
         for asked in FITS:
-            if asked.version == "null" and k in done.arrays:
+            if asked.version == "null" and _answered(done, k):
                 rows += _tested(task, asked, done.arrays[k])
     table = pl.DataFrame(rows, schema={name: kind for name, kind in TYPE_I.items() if name not in ("holm", "beyond")})
     adjusted = holm(table["p"].to_numpy())
@@ -192,7 +192,7 @@ def fit_counts(tasks: Sequence[Task], done: Done) -> pl.DataFrame:
     for k, task in enumerate(tasks):
         failed = sum(failure.task == k for failure in done.failures)
         for asked in FITS:
-            if k in done.arrays:
+            if _answered(done, k):
                 converged, singular, n_rows = (
                     _array(done.arrays[k], f"{asked.key}.{name}") for name in ("converged", "singular", "n_rows")
                 )
@@ -204,6 +204,11 @@ def fit_counts(tasks: Sequence[Task], done: Done) -> pl.DataFrame:
                 }
                 rows.append(_task(task, asked) | counts | {"failed": failed})
     return pl.DataFrame(rows, schema=FIT_COUNTS)
+
+
+def _answered(done: Done, task: int) -> bool:
+    """Whether there are enough replicates to speak of their spread."""
+    return len(done.numbers.get(task, ())) > 1
 
 
 def _task(task: Task, asked: Fitted) -> dict[str, Any]:
