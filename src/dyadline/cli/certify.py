@@ -42,8 +42,6 @@ def certify(
     Bias, standard errors, coverage and type I error, each with its Monte-Carlo error, as a page. Exit status 1 if
     something lies beyond chance for no known reason, or a draw has no answer.
     """
-    from shutil import rmtree
-
     from dyadline.certification import certify as made
     from dyadline.parallel.run import check_running
     from dyadline.workflow import write_whole
@@ -67,7 +65,7 @@ def certify(
         typer.echo(f"\nStopped. What is finished is in {parts}; continue with --resume.", err=True)
         raise typer.Exit(INTERRUPTED)
     write_whole(out, found.page.encode())
-    rmtree(parts, ignore_errors=True)
+    _discard(parts)
     if json:
         print_json(answer(found, out))
     else:
@@ -90,6 +88,18 @@ def check_page(out: Path, *, force: bool) -> None:
         raise PlanError(f"The folder {out.parent.name!r} does not exist", way_out="Make it first, or use --out")
     if out.exists() and not force:
         raise PlanError(f"{out.name!r} is already there; nothing was written", way_out="Use --out or --force")
+
+
+def _discard(parts: Path) -> None:
+    """Remove the finished parts, and their folder if there is nothing else in it."""
+    from contextlib import suppress
+
+    from dyadline.parallel.store import MANIFEST
+
+    with suppress(OSError):
+        for path in (*parts.glob("*-*-*.npz"), parts / MANIFEST):
+            path.unlink(missing_ok=True)
+        parts.rmdir()
 
 
 def _show(progress: Progress) -> None:

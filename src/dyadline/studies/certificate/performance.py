@@ -107,9 +107,9 @@ def binomial_p(hits: Array, n: Array, share: float) -> Array:
     """Two-sided exact p of so many hits if each had this chance: twice the smaller tail, at most 1."""
     from scipy.special import bdtr, bdtrc
 
-    hits, n = np.asarray(hits, dtype=float), np.asarray(n, dtype=float)
+    hits, n = np.asarray(hits), np.asarray(n)
     below = bdtr(hits, n, share)
-    above = np.where(hits > 0, bdtrc(np.maximum(hits - 1.0, 0.0), n, share), 1.0)
+    above = np.where(hits > 0, bdtrc(np.maximum(hits - 1, 0), n, share), 1.0)
     return np.asarray(np.minimum(1.0, 2.0 * np.minimum(below, above)))
 
 
