@@ -69,8 +69,9 @@ def _summary(found: Certificate) -> Iterator[Paragraph]:
     said = []
     for part, words in (("fixed", "fixed effects"), ("variance", "variances and covariances")):
         rows = found.recovery.filter((pl.col("part") == part) & TOLD_ONCE)
-        beyond = rows.filter(pl.col("beyond") != "").height
-        said.append(f"{count(beyond) if beyond else 'none'} of {count(rows.height)} {words}")
+        beyond = rows.filter(pl.col("beyond") != "")
+        where = f" (of {listed(beyond['study'].unique(maintain_order=True).to_list())})" if beyond.height else ""
+        said.append(f"{count(beyond.height) if beyond.height else 'none'} of {count(rows.height)} {words}{where}")
     why = "; the sections say why" if found.recovery["reason"].is_in(["boundary", "large_sample"]).any() else ""
     sentence = f"Beyond what chance does to so many numbers: {said[0]} and {said[1]} in the models below{why}."
     unexplained = found.recovery.filter(pl.col("reason") == "unexplained").height
@@ -195,6 +196,9 @@ def _chance_words(rows: pl.DataFrame) -> str:
         outside = sum(abs(value) > FAR for value in z)
         chance = number(beyond_two(len(z)), 1)
         said.append(f"{count(outside)} of {count(len(z))} numbers of {words} ({chance} would by chance)")
+        if part == "fixed" and outside > beyond_two(len(z)):
+            more = f"so many or more with probability {proportion(chance_of(outside, len(z)))} if they were independent"
+            said[0] = f"{said[0][:-1]}, {more}, which model SE and coverage of one effect are not)"
     return f"More than two Monte-Carlo standard errors away lie {' and '.join(said)}."
 
 
