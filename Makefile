@@ -23,13 +23,12 @@ check: $(VENV)/.ready-dev
 unit: $(VENV)/.ready-dev
 	$(BIN)/pytest
 
-certify: $(VENV)/.ready-dev                ## 1,000 studies; 10,000 random designs, frames and damaged files; coverage, 200 seeds of each twin
+certify: $(VENV)/.ready-dev                ## 1,000 studies; 10,000 random designs, frames and damaged files; 2,000 seeds of each twin
 	$(BIN)/python benchmarks/certify_optimum.py
 	$(BIN)/python benchmarks/certify_designs.py
 	$(BIN)/python benchmarks/certify_frames.py
 	$(BIN)/python benchmarks/certify_files.py
-	$(BIN)/python benchmarks/coverage.py
-	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/dyadline certify --seeds 2000 --workers 2 --out docs/recovery.md --force
 	$(BIN)/python benchmarks/imputation.py
 
 bench: $(VENV)/.ready-bench                ## ratios against other programs, a million sessions from file to description, reports

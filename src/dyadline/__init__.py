@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dyadline.certification import certify
     from dyadline.errors import DataError, DyadlineError, Finding, FitError, PlanError
     from dyadline.inference.bootstrap import Bootstrap, bootstrap
     from dyadline.inference.checks import checks
@@ -58,6 +59,7 @@ _ROOMS = {
     "SlopePower": "inference.power",
     "Truth": "plan.truth",
     "bootstrap": "inference.bootstrap",
+    "certify": "certification",
     "check_table": "studies.published.check",
     "checks": "inference.checks",
     "coefficients": "inference.coefficients",
@@ -112,6 +114,7 @@ __all__ = [
     "Truth",
     "__version__",
     "bootstrap",
+    "certify",
     "check_table",
     "checks",
     "coefficients",

@@ -12,7 +12,11 @@ from typing import Annotated
 import typer
 
 from dyadline import __version__
+<<<<<<< HEAD
 from dyadline.cli import measures, models, power, study
+=======
+from dyadline.cli import certify, measures, models, study
+>>>>>>> w_cert
 from dyadline.errors import DyadlineError
 
 app = typer.Typer(
@@ -61,6 +65,7 @@ app.command()(models.simulate)
 app.command()(models.checktable)
 app.add_typer(power.app, name="power")
 app.command()(measures.measures)
+app.command()(certify.certify)
 app.command()(models.schema)
 
 if __name__ == "__main__":

@@ -1,0 +1,148 @@
+"""The recovery certificate as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dyadline.cli.console import Force, Json, folded, print_json
+from dyadline.errors import PlanError
+from dyadline.words import counted
+
+if TYPE_CHECKING:
+    from dyadline.parallel.jobs import Progress
+    from dyadline.studies.certificate.certificate import Certificate
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+REASONS = {
+    "boundary": "a variance lies next to its limits",
+    "large_sample": "a large-sample approximation",
+    "unexplained": "no reason is known",
+}
+
+
+def certify(
+    seeds: Annotated[int, typer.Option(help="Draws of each study; seeds 1, 2, ...")] = 1000,
+    studies: Annotated[str, typer.Option(help="study1, study2 or both, with a comma.")] = "study1,study2",
+    dyads: Annotated[int | None, typer.Option(help="Dyads of each study; the paper's by default.")] = None,
+    out: Annotated[Path, typer.Option(help="Page to write, in Markdown.")] = Path("recovery.md"),
+    executor: Annotated[str, typer.Option(help="serial, processes or dask.")] = "processes",
+    workers: Annotated[int | None, typer.Option(help="Number of processes; one per processor by default.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Of Dask: tcp://host:port.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue with the parts that are finished.")] = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Draw the bundled studies many times: does the analysis give back what they were made from?
+
+    Bias, standard errors, coverage and type I error, each with its Monte-Carlo error, as a page. Exit status 1 if
+    something lies beyond chance for no known reason, or a draw has no answer.
+    """
+    from dyadline.certification import certify as made
+    from dyadline.parallel.run import check_running
+    from dyadline.workflow import write_whole
+
+    check_page(out, force=force)
+    check_running(executor, workers, scheduler)
+    parts = out.with_suffix(".parts")
+    found = made(
+        seeds,
+        studies=[name.strip() for name in studies.split(",") if name.strip()],
+        dyads=dyads,
+        executor=executor,  # type: ignore[arg-type]  # checked above
+        workers=workers,
+        scheduler=scheduler,
+        store=parts,
+        resume=resume,
+        force=force,
+        progress=_show,
+    )
+    if found.interrupted:
+        typer.echo(f"\nStopped. What is finished is in {parts}; continue with --resume.", err=True)
+        raise typer.Exit(INTERRUPTED)
+    write_whole(out, found.page.encode())
+    _discard(parts)
+    if json:
+        print_json(answer(found, out))
+    else:
+        _echo(found, out)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def check_page(out: Path, *, force: bool) -> None:
+    """Refuse a page that cannot be written, before minutes are spent on it.
+
+    Raises
+    ------
+    PlanError
+        Another suffix than ``.md``, no such folder, or the page is there and `force` is not given.
+    """
+    if out.suffix.lower() != ".md":
+        raise PlanError(f"The page is written as .md, not as {out.suffix or 'a name without suffix'!r}")
+    if not out.parent.is_dir():
+        raise PlanError(f"The folder {out.parent.name!r} does not exist", way_out="Make it first, or use --out")
+    if out.exists() and not force:
+        raise PlanError(f"{out.name!r} is already there; nothing was written", way_out="Use --out or --force")
+
+
+def _discard(parts: Path) -> None:
+    """Remove the finished parts, and their folder if there is nothing else in it."""
+    from contextlib import suppress
+
+    from dyadline.parallel.store import MANIFEST
+
+    with suppress(OSError):
+        for path in (*parts.glob("*-*-*.npz"), parts / MANIFEST):
+            path.unlink(missing_ok=True)
+        parts.rmdir()
+
+
+def _show(progress: Progress) -> None:
+    """A line on standard error that writes over itself, and nothing where that is not a terminal."""
+    import sys
+
+    if not sys.stderr.isatty():
+        return
+    left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60.0:.1f} min left"
+    failed = f", {progress.failed:,} failed" if progress.failed else ""
+    end = "\n" if progress.done == progress.total else ""
+    typer.echo(f"\r{progress.done:,} of {progress.total:,} draws{failed}{left}\033[K{end}", err=True, nl=False)
+
+
+def answer(found: Certificate, out: Path) -> dict[str, Any]:
+    """The certificate for machines."""
+    return {
+        "version": found.version,
+        "seeds": found.seeds,
+        "passed": found.passed,
+        "page": str(out),
+        **{name: getattr(found, name).to_dicts() for name in ("recovery", "type_i", "fits")},
+        "failures": [
+            {"study": found.tasks[f.task].study, "dyads": found.tasks[f.task].dyads, "seed": f.number, "words": f.words}
+            for f in found.failures
+        ],
+    }
+
+
+def _echo(found: Certificate, out: Path) -> None:
+    """Type I error of the effects on the slope, what lies beyond chance, and where the page is."""
+    table = found.type_i
+    for row in table.filter((table["term"] == "time:convergence") & (table["df"] == "satterthwaite")).to_dicts():
+        typer.echo(
+            f"{row['study']}, {counted(row['dyads'], 'dyad')}, Model {row['model']}, convergence on the slope: "
+            f"type I error {row['type_i']:.4f} [{row['type_i_low']:.3f}, {row['type_i_high']:.3f}]"
+        )
+    for row in found.recovery.filter(found.recovery["beyond"] != "").to_dicts():
+        where = f"{row['study']}, {counted(row['dyads'], 'dyad')}, Model {row['model']}, {row['term']}"
+        typer.echo(folded(f"Beyond chance: {where}: {row['beyond'].replace('_', ' ')} ({REASONS[row['reason']]})"))
+    for row in table.filter("beyond").to_dicts():
+        where = f"{row['study']}, {counted(row['dyads'], 'dyad')}, Model {row['model']}, {row['term']}, {row['df']}"
+        typer.echo(folded(f"Beyond chance: {where}: type I error {row['type_i']:.4f} ({REASONS['unexplained']})"))
+    if found.failures:
+        typer.echo(f"{counted(len(found.failures), 'draw')} without an answer; the page names them.", err=True)
+    typer.echo(f"Page: {out}")
