@@ -40,7 +40,7 @@ truth: $(VENV)/.ready-dev                  ## every oracle, tolerance and larges
 	$(BIN)/pytest --truth=docs/numerical_truth.md
 
 oracles:                                   ## needs R with lme4, lmerTest, nlme, pbkrtest, clubSandwich, performance, psych, lavaan and mice
-	for topic in oracles reliability three_level therapist_level residual dyadic_growth kenward_roger kenward_roger_edges robust profile questions bootstrap description pooling effects; do Rscript tests/oracles/$$topic.R || exit 1; done
+	for topic in oracles reliability three_level therapist_level residual dyadic_growth kenward_roger kenward_roger_edges robust profile questions bootstrap description pooling effects power; do Rscript tests/oracles/$$topic.R || exit 1; done
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dyadline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }

@@ -19,8 +19,8 @@ def slope_sentence(found: SlopePower) -> str:
     beta, alpha = _as_given(found.beta), f"a two-sided test at α = {_as_given(found.alpha)}"
     if found.solved == "n":
         return (
-            f"{counted(found.n, 'dyad')} are needed for a power of {_as_given(found.goal)} to find a standardised slope "
-            f"of {beta} with {alpha}; the power is then {proportion(found.power, POWER)}."
+            f"{counted(found.n, 'dyad')} are needed for a power of {_as_given(found.goal)} to find a standardised "
+            f"slope of {beta} with {alpha}; the power is then {proportion(found.power, POWER)}."
         )
     if found.solved == "beta":
         return (

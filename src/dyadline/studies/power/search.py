@@ -156,7 +156,7 @@ def needed(
         width = (crossing.high - crossing.low) / (2.0 * tolerance * crossing.n)
         precise = crossing.local and width <= 1.0
         if precise or search.replicates >= most:
-            n = math.ceil(crossing.n) if math.isfinite(crossing.n) else high
+            n = math.ceil(crossing.n)
             ends = (_whole(crossing.low), _whole(crossing.high))
             if precise and not low <= n <= high:
                 return search.ended(min(max(n, low), high), *ends, "below" if n < low else "above")
