@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from dyadline.plan.document import parse_plan, plan_schema, read_plan
     from dyadline.plan.truth import Truth
     from dyadline.plan.truth_document import read_truth
+    from dyadline.planning import power_design
     from dyadline.report.syntax.scripts import syntax, syntax_data
     from dyadline.result import AnalysisResult
+    from dyadline.studies.power.result import PowerResult
     from dyadline.studies.published.check import check_table
     from dyadline.studies.simulation.simulate import simulate
     from dyadline.workflow import convergence, describe, run, write_report
@@ -56,6 +58,7 @@ _ROOMS = {
     "FitError": "errors",
     "Influence": "inference.influence",
     "PlanError": "errors",
+    "PowerResult": "studies.power.result",
     "SlopePower": "inference.power",
     "Truth": "plan.truth",
     "bootstrap": "inference.bootstrap",
@@ -78,6 +81,7 @@ _ROOMS = {
     "many_satterthwaite": "model.many",
     "parse_plan": "plan.document",
     "plan_schema": "plan.document",
+    "power_design": "planning",
     "power_slope": "inference.power",
     "pseudo_r_squared": "inference.explained",
     "r_squared": "inference.explained",
@@ -110,6 +114,7 @@ __all__ = [
     "FitError",
     "Influence",
     "PlanError",
+    "PowerResult",
     "SlopePower",
     "Truth",
     "__version__",
@@ -133,6 +138,7 @@ __all__ = [
     "many_satterthwaite",
     "parse_plan",
     "plan_schema",
+    "power_design",
     "power_slope",
     "pseudo_r_squared",
     "r_squared",

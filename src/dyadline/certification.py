@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
-from dyadline import __version__
 from dyadline.errors import whole_number
 from dyadline.parallel.jobs import Progress
 from dyadline.parallel.run import ExecutorName, runner
@@ -68,11 +68,11 @@ def certify(
     """
     seeds = whole_number(seeds, "The number of seeds", 2)
     tasks = kinds(studies, dyads)
-    fingerprint = fingerprint_of({"version": __version__, **facts(tasks)})
+    fingerprint = fingerprint_of({"version": version("dyadline"), **facts(tasks)})
     with runner(executor, workers=workers, scheduler=scheduler) as run:
         kept = None if store is None else open_store(store, fingerprint, resume=resume, force=force)
         made = certificate(run, load, tasks, seeds, store=kept, progress=progress)
-    found = replace(made, version=__version__)
+    found = replace(made, version=version("dyadline"))
     if found.interrupted:
         return found
     return replace(found, page=write_markdown(compose_certificate(found), figures={}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -131,7 +132,11 @@ def power_design(
     base = None if folder is None else Path(folder)
 
     def stores(name: str, mark: str) -> Store | None:
-        return None if base is None else open_store(base / name, mark, resume=resume, force=force)
+        return (
+            None
+            if base is None
+            else open_store(base / name, f"{mark} {version('dyadline')}", resume=resume, force=force)
+        )
 
     with runner(executor, workers=workers, scheduler=scheduler) as carry_out:
         return power_study(
@@ -148,7 +153,7 @@ def power_design(
 def known_study(study: str | Path | Truth | AnalysisPlan | AnalysisResult) -> tuple[Truth, AnalysisPlan, str]:
     """Truth, analysis and title of what a study is planned from; errors as in `power_design`."""
     if isinstance(study, Truth):
-        return study, _without_data(truth_plan(study)), study.title
+        return study, _without_data(truth_plan(study, "simulated")), study.title
     if isinstance(study, AnalysisResult):
         return truth_of_result(study), _without_data(study.plan), study.plan.title
     if isinstance(study, AnalysisPlan):

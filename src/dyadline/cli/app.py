@@ -12,11 +12,7 @@ from typing import Annotated
 import typer
 
 from dyadline import __version__
-<<<<<<< HEAD
-from dyadline.cli import measures, models, power, study
-=======
-from dyadline.cli import certify, measures, models, study
->>>>>>> w_cert
+from dyadline.cli import certify, measures, models, power, power_design, study
 from dyadline.errors import DyadlineError
 
 app = typer.Typer(
@@ -63,6 +59,7 @@ app.command()(study.run)
 app.command("fit")(models.fit_command)
 app.command()(models.simulate)
 app.command()(models.checktable)
+power.app.command()(power_design.design)
 app.add_typer(power.app, name="power")
 app.command()(measures.measures)
 app.command()(certify.certify)

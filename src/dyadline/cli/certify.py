@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dyadline.cli.console import Force, Json, folded, print_json
+from dyadline.cli.running import (
+    INTERRUPTED,
+    ExecutorOption,
+    Resume,
+    Scheduler,
+    Workers,
+    replicate_progress,
+)
 from dyadline.errors import PlanError
 from dyadline.words import counted
 
 if TYPE_CHECKING:
-    from dyadline.parallel.jobs import Progress
     from dyadline.studies.certificate.certificate import Certificate
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 REASONS = {
     "boundary": "a variance lies next to its limits",
@@ -30,10 +34,10 @@ def certify(
     studies: Annotated[str, typer.Option(help="study1, study2 or both, with a comma.")] = "study1,study2",
     dyads: Annotated[int | None, typer.Option(help="Dyads of each study; the paper's by default.")] = None,
     out: Annotated[Path, typer.Option(help="Page to write, in Markdown.")] = Path("recovery.md"),
-    executor: Annotated[str, typer.Option(help="serial, processes or dask.")] = "processes",
-    workers: Annotated[int | None, typer.Option(help="Number of processes; one per processor by default.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Of Dask: tcp://host:port.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue with the parts that are finished.")] = False,
+    executor: ExecutorOption = "processes",
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    resume: Resume = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -49,18 +53,19 @@ def certify(
     check_page(out, force=force)
     check_running(executor, workers, scheduler)
     parts = out.with_suffix(".parts")
-    found = made(
-        seeds,
-        studies=[name.strip() for name in studies.split(",") if name.strip()],
-        dyads=dyads,
-        executor=executor,  # type: ignore[arg-type]  # checked above
-        workers=workers,
-        scheduler=scheduler,
-        store=parts,
-        resume=resume,
-        force=force,
-        progress=_show,
-    )
+    with replicate_progress("Drawing and analysing") as shown:
+        found = made(
+            seeds,
+            studies=[name.strip() for name in studies.split(",") if name.strip()],
+            dyads=dyads,
+            executor=executor,  # type: ignore[arg-type]  # checked above
+            workers=workers,
+            scheduler=scheduler,
+            store=parts,
+            resume=resume,
+            force=force,
+            progress=shown,
+        )
     if found.interrupted:
         typer.echo(f"\nStopped. What is finished is in {parts}; continue with --resume.", err=True)
         raise typer.Exit(INTERRUPTED)
@@ -100,18 +105,6 @@ def _discard(parts: Path) -> None:
         for path in (*parts.glob("*-*-*.npz"), parts / MANIFEST):
             path.unlink(missing_ok=True)
         parts.rmdir()
-
-
-def _show(progress: Progress) -> None:
-    """A line on standard error that writes over itself, and nothing where that is not a terminal."""
-    import sys
-
-    if not sys.stderr.isatty():
-        return
-    left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60.0:.1f} min left"
-    failed = f", {progress.failed:,} failed" if progress.failed else ""
-    end = "\n" if progress.done == progress.total else ""
-    typer.echo(f"\r{progress.done:,} of {progress.total:,} draws{failed}{left}\033[K{end}", err=True, nl=False)
 
 
 def answer(found: Certificate, out: Path) -> dict[str, Any]:

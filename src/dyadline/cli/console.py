@@ -168,11 +168,14 @@ def formats_asked(formats: str | None, plan: AnalysisPlan) -> tuple[Format, ...]
     PlanError
         For a name that is no format.
     """
+    return plan.report.formats if formats is None else named_formats(formats)
+
+
+def named_formats(formats: str) -> tuple[Format, ...]:
+    """Formats by their names, with a comma between; errors as in `formats_asked`."""
     from dyadline.errors import did_you_mean
     from dyadline.plan.report import FORMATS
 
-    if formats is None:
-        return plan.report.formats
     known = (*FORMATS, "all")
     names = [name.strip().lower() for name in formats.split(",") if name.strip()]
     choose = f"Name one or more of {','.join(FORMATS)}, or all"

@@ -7,14 +7,10 @@ from typing import Annotated
 
 import typer
 
-from dyadline.cli.console import Figures, Force, Json, console, print_json, progress
-from dyadline.cli.progress import replicate_progress
+from dyadline.cli.console import Figures, Force, Json, check_free, console, named_formats, print_json, progress
 from dyadline.cli.ranges import numbers, whole_numbers
-from dyadline.cli.running import ExecutorOption, Resume, Scheduler, Workers, check_running_options
+from dyadline.cli.running import INTERRUPTED, ExecutorOption, Resume, Scheduler, Workers, replicate_progress
 from dyadline.errors import PlanError
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 
 def design(
@@ -73,21 +69,23 @@ def design(
     Studies are drawn, scored and analysed as a real one would be, for every combination of what is listed. Shows power,
     type I error, bias, coverage and attenuation with their Monte-Carlo errors, and writes a report.
     """
-    from dyadline.cli.console import named_formats
+    from shutil import rmtree
+
+    from dyadline.parallel.run import check_running
     from dyadline.planning import power_design
     from dyadline.report.power.terminal import power_table
     from dyadline.workflow import make_folder, write_power
 
     wanted = named_formats(formats)
-    check_running_options(executor, workers, scheduler)
+    check_running(executor, workers, scheduler)
     ends = whole_numbers(search, "--search")
     if len(ends) != 2 or ends[0] >= ends[1]:
         raise PlanError("--search takes two numbers, the fewest and the most dyads", way_out="For example 20,2000")
     folder = out if out is not None else Path(f"{Path(study).stem}-power")
     parts = folder / "parts"
-    check_results(folder, parts, resume=resume, force=force)
-    make_folder(parts)
-    with replicate_progress() as shown:
+    check_free(folder, force=force or resume)
+    make_folder(folder)
+    with replicate_progress("Simulating") as shown:
         found = power_design(
             study,
             effect=numbers(effect, "--effect"),
@@ -113,6 +111,7 @@ def design(
             scheduler=scheduler,
             folder=parts,
             resume=resume,
+            force=force,
             progress=shown,
         )
     with progress("Writing the report"):
@@ -126,3 +125,4 @@ def design(
     if found.interrupted:
         typer.echo(f"Stopped. What is finished is in {parts}; the same command with --resume goes on.", err=True)
         raise typer.Exit(INTERRUPTED)
+    rmtree(parts, ignore_errors=True)

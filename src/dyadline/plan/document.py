@@ -246,16 +246,11 @@ def _lines(plan: AnalysisPlan, comments: Comments) -> Iterator[str]:
                 continue  # a switch that is off needs no line, nor what it would switch
             for words in comments.get((name, key), ()):
                 yield from (f"# {line}" for line in _folded(words))
-<<<<<<< HEAD
             comment = key_comment(inner.annotation, held, inner.description or "")
-            line = toml_line(key, held, comment)
-=======
-            comment = _comment(inner.annotation, held, inner.description or "")
             if key in _OFFERED and held == inner.default:
-                yield _line(f"# {key}", _OFFERED[key], comment)
+                yield toml_line(f"# {key}", _OFFERED[key], comment)
                 continue
-            line = _line(key, held, comment)
->>>>>>> w_null
+            line = toml_line(key, held, comment)
             if len(line) > WIDTH:
                 yield f"# {comment}:"
                 line = toml_line(key, held, "")

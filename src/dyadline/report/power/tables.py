@@ -191,8 +191,8 @@ def attenuation_table(grid: Grid, part: Shown) -> Table:
         note=(
             "Reliability: squared correlation of the score with the same score of the true curves. Validity: "
             "correlation with true convergence as the parameters define it. No score: dyads that cannot be scored. "
-            "Expected: mean estimate where scores are free of error. Found: mean estimate; SE and SD: mean standard error, "
-            "and standard deviation of the estimates over replicates. Ratio: found over expected",
+            "Expected: mean estimate where scores are free of error. Found: mean estimate; SE and SD: mean standard "
+            "error, and standard deviation of the estimates over replicates. Ratio: found over expected",
             _where_left(part),
         ),
         wide=True,

@@ -10,7 +10,6 @@ from hashlib import sha256
 import numpy as np
 import polars as pl
 
-from dyadline import __version__
 from dyadline.errors import PlanError, whole_number
 from dyadline.parallel.jobs import Arrays, Done, Part, Progress
 from dyadline.parallel.run import Runner
@@ -153,7 +152,6 @@ def fingerprint(work: PowerWork, *more: str) -> str:
     said += [
         work.plan.model_dump_json(),
         repr((work.models, work.seed, work.every, work.error_free, work.levels)),
-        __version__,
     ]
     return sha256("\n".join([*said, *more]).encode()).hexdigest()
 
