@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def one(study: str, formats: tuple[str, ...], *, figures: bool, individual: bool) -> tuple[float, dict[str, int]]:
     """Seconds from the result to the files, and bytes of each report; in this process."""
     import dyadline as dl
+    from dyadline.publication import write_reports
     from dyadline.studies.twins import twin_data, twin_plan
-    from dyadline.workflow import write_reports
 
     result = dl.run(twin_plan(study), twin_data(study))
     with tempfile.TemporaryDirectory() as name:

@@ -7,8 +7,8 @@ import pytest
 
 import dyadline as dl
 from dyadline.plan.document import plan_text
+from dyadline.publication import write_whole
 from dyadline.studies.twins import twin_data, twin_plan
-from dyadline.workflow import write_whole
 
 
 @pytest.fixture(scope="module")

@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from dyadline.plan.truth import Truth
     from dyadline.plan.truth_document import read_truth
     from dyadline.planning import power_design
+    from dyadline.publication import write_report
     from dyadline.report.syntax.scripts import syntax, syntax_data
     from dyadline.result import AnalysisResult
     from dyadline.studies.power.result import PowerResult
     from dyadline.studies.published.check import check_table
     from dyadline.studies.simulation.simulate import simulate
-    from dyadline.workflow import convergence, describe, run, write_report
+    from dyadline.workflow import convergence, describe, run
 
 _ROOMS = {
     "AnalysisPlan": "plan.analysis",
@@ -100,7 +101,7 @@ _ROOMS = {
     "syntax": "report.syntax.scripts",
     "syntax_data": "report.syntax.scripts",
     "variance_components": "inference.variance",
-    "write_report": "workflow",
+    "write_report": "publication",
 }
 
 __all__ = [

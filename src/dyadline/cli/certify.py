@@ -48,7 +48,7 @@ def certify(
     """
     from dyadline.certification import certify as made
     from dyadline.parallel.run import check_running
-    from dyadline.workflow import write_whole
+    from dyadline.publication import write_whole
 
     check_page(out, force=force)
     check_running(executor, workers, scheduler)

@@ -154,7 +154,7 @@ def check_free(folder: Path, *, force: bool) -> None:
 
 
 def claim_folder(folder: Path, *, force: bool) -> None:
-    from dyadline.workflow import make_folder
+    from dyadline.publication import make_folder
 
     check_free(folder, force=force)
     make_folder(folder)
@@ -192,7 +192,7 @@ def write_results(
     result: AnalysisResult, folder: Path, formats: Sequence[Format], *, figures: bool, individual: bool
 ) -> list[Path]:
     """Report in each format, tables, syntax, and if asked for each figure as a file; returns what was written."""
-    from dyadline.workflow import write_reports
+    from dyadline.publication import write_reports
 
     with progress("Writing the report"):
         written = write_reports(result, folder, formats, figures=figures, individual=individual)
@@ -201,8 +201,8 @@ def write_results(
 
 def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> list[Path]:
     """Each table at full precision as ``tables/NAME.csv``, safe to open in a spreadsheet."""
+    from dyadline.publication import make_folder, write_whole
     from dyadline.report.writers.exports import frame_csv
-    from dyadline.workflow import make_folder, write_whole
 
     make_folder(folder / "tables")
     return [write_whole(folder / "tables" / f"{name}.csv", frame_csv(table)) for name, table in tables.items()]

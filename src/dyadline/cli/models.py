@@ -81,8 +81,8 @@ def simulate(
     """Draw a synthetic study, like the bundled ones."""
     from io import BytesIO
 
+    from dyadline.publication import write_whole
     from dyadline.studies.twins import simulate as draw
-    from dyadline.workflow import write_whole
 
     if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
         raise PlanError(f"A study is written as .csv or .parquet, not as {out.suffix or 'a name without suffix'!r}")

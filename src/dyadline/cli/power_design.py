@@ -73,8 +73,8 @@ def design(
 
     from dyadline.parallel.run import check_running
     from dyadline.planning import power_design
+    from dyadline.publication import make_folder, write_power
     from dyadline.report.power.terminal import power_table
-    from dyadline.workflow import make_folder, write_power
 
     wanted = named_formats(formats)
     check_running(executor, workers, scheduler)

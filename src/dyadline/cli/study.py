@@ -59,8 +59,9 @@ def demo(
 ) -> None:
     """Run a bundled synthetic study, from data to report."""
     from dyadline.plan.document import plan_text, read_plan
+    from dyadline.publication import write_whole
     from dyadline.studies.twins import twin_file, twin_plan
-    from dyadline.workflow import run, write_whole
+    from dyadline.workflow import run
 
     data, plan = twin_file(study, ".csv").read_bytes(), twin_plan(study)
     written = formats_asked(formats, plan)
@@ -84,7 +85,8 @@ def new(
     Which column is which is recognised by names, labels and values, and printed with the reason.
     """
     from dyadline.plan.document import plan_text
-    from dyadline.workflow import first_plan, recognised_files, write_whole
+    from dyadline.publication import write_whole
+    from dyadline.workflow import first_plan, recognised_files
 
     found = recognised_files(data, dyads)
     target = out or data.with_suffix(".toml")
@@ -182,9 +184,10 @@ def describe(
 ) -> None:
     """Describe a plan's data: levels, ratings, attrition, agreement; nothing is scored."""
     from dyadline.plan.document import read_plan
+    from dyadline.publication import write_document
     from dyadline.report.description import compose_description
     from dyadline.studies.description import description
-    from dyadline.workflow import load, write_document
+    from dyadline.workflow import load
 
     asked = read_plan(plan)
     written = formats_asked(formats, asked)
@@ -224,7 +227,8 @@ def run(
 ) -> None:
     """Carry out a plan: scores, models, tables, report."""
     from dyadline.plan.document import plan_text, read_plan
-    from dyadline.workflow import analyse, load, write_whole
+    from dyadline.publication import write_whole
+    from dyadline.workflow import analyse, load
 
     asked = read_plan(plan)
     target, written = out or plan.with_name(f"{plan.stem}-results"), formats_asked(formats, asked)
