@@ -296,6 +296,32 @@ def moment_estimates(models: LineModels) -> Array:
     return inside(matrix)
 
 
+def scored(models: LineModels, relative: Array) -> Array:
+    """One step of Fisher scoring in (G, σ²) from D, (R, 2, 2): nearly the optimum; see `first_estimates`."""
+    at = evaluations(models, np.moveaxis(relative, 0, -1))
+    rss, spread = at.rss, -at.d_rss.T
+    per_rss = models.degrees / rss
+    slope = at.gradient.T + per_rss[:, None] * spread
+    relative_spread = spread / rss[:, None]
+    curve = per_rss[:, None, None] * np.moveaxis(at.dd_rss, -1, 0) - np.moveaxis(at.hessian, -1, 0)
+    curve -= models.degrees[:, None, None] * relative_spread[:, :, None] * relative_spread[:, None]
+    d = relative[:, [0, 1, 1], [0, 0, 1]]
+    rest = slope - (curve * d[:, None]).sum(axis=2)
+    information = np.empty((models.size, 4, 4))
+    information[:, :3, :3], information[:, :3, 3], information[:, 3, :3] = curve, rest, rest
+    information[:, 3, 3] = models.degrees - (d * (slope + rest)).sum(axis=1)
+    wanted = np.concatenate([spread, (rss - (d * spread).sum(axis=1))[:, None]], axis=1)
+    usable = np.isfinite(information).all(axis=(1, 2)) & np.isfinite(wanted).all(axis=1)
+    information[~usable] = np.eye(4)
+    size = np.sqrt(np.maximum(np.einsum("rii->ri", information), 1e-300))
+    inverse = np.linalg.pinv(information / (size[:, :, None] * size[:, None]), rcond=1e-12, hermitian=True)
+    found = (inverse * (wanted / size)[:, None]).sum(axis=2) / size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        matrix = (found[:, :3] / found[:, 3:])[:, places(2)]
+    usable &= (found[:, 3] > 0.0) & np.isfinite(matrix).all(axis=(1, 2))
+    return inside(np.where(usable[:, None, None], matrix, relative))
+
+
 def moments_of(models: LineModels, number: int) -> Moments:
     """Moments of one study, for the engine that solves one problem at a time."""
     used = np.flatnonzero(models.gram[number, 0] > 0.0)

@@ -19,6 +19,7 @@ from dyadline.engine.line_models import (
     moments_of,
     moved_products,
     sandwich,
+    scored,
     traces,
     weights,
 )
@@ -41,8 +42,9 @@ def solve_line_models(models: LineModels) -> Solutions:
     if not numbers.size:
         return result.finished()
     models = models[numbers]
-    own = free_entries(LINE, moment_estimates(models))
-    ends = descend(models, own)
+    guess = moment_estimates(models)
+    own = free_entries(LINE, guess)
+    ends = descend(models, free_entries(LINE, scored(models, guess)))
     few = models.n_groups < FEW * LINE.size + models.n_fixed
     sure = plain(LINE, ends) & ~few
     result.write(numbers[sure], LINE, ends[np.flatnonzero(sure)])
