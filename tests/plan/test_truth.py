@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from dyadline.errors import PlanError
 from dyadline.plan.document import PlanMistakes
+from dyadline.plan.mistakes import section_of
 from dyadline.plan.truth import EFFECTS, Truth
 from dyadline.plan.truth_checks import effects_covariance
 from dyadline.plan.truth_document import make_truth, parse_truth, read_truth, truth_text
@@ -123,7 +127,7 @@ random = 3
     expected = {
         "dyads": (1, "at least 2"),
         "ocasions": (2, "Did you mean 'occasions'"),
-        "occasions": (1, "missing (when the outcome is measured, ascending)"),
+        "occasions": (1, "missing (when something is measured, ascending)"),
         "seed": (4, "at least 0"),
         "alliance.between": (6, "less than 1"),
         "alliance.scale": (7, "[from, to] with two numbers"),
@@ -256,3 +260,32 @@ def test_other_sizes_keep_the_therapists_load() -> None:
     assert given.with_dyads(120).therapists == {"A": 10, "B": 2}
     assert given.with_dyads(6).therapists == {"A": 1, "B": 1}
     assert given.with_dyads(60) == given
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")
+
+
+def keys_of(kind: type[BaseModel], path: str = "") -> set[str]:
+    found = set()
+    for name, field in kind.model_fields.items():
+        section = section_of(field.annotation)
+        found |= keys_of(section, f"{path}{name}.") if section else {path + name}
+    return found
+
+
+def keys_in(content: dict[str, object], path: str = "") -> set[str]:
+    found = set()
+    for name, held in content.items():
+        inside = isinstance(held, dict) and path + name not in ("items", "therapists")
+        found |= keys_in(held, f"{path}{name}.") if inside else {path + name}
+    return found
+
+
+def test_the_page_shows_every_key_and_its_file_is_a_truth() -> None:
+    whole, *further = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
+    shown = keys_in(tomllib.loads(whole))
+    parse_truth(whole)
+    for text in further:
+        parse_truth(text + whole)
+        shown |= keys_in(tomllib.loads(text))
+    assert shown == keys_of(Truth)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from dyadline import __version__
-from dyadline.cli import certify, measures, models, power, power_design, study
+from dyadline.cli import certify, measures, models, power, power_design, simulation, study
 from dyadline.errors import DyadlineError
 
 app = typer.Typer(
@@ -57,7 +57,7 @@ app.command()(study.check)
 app.command()(study.describe)
 app.command()(study.run)
 app.command("fit")(models.fit_command)
-app.command()(models.simulate)
+app.command()(simulation.simulate)
 app.command()(models.checktable)
 power.app.command()(power_design.design)
 app.add_typer(power.app, name="power")

@@ -1,4 +1,4 @@
-"""Commands about models and simulated data."""
+"""Commands about models and published tables."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dyadline.cli.console import Force, Json, console, echo_findings, finding_row, folded, print_json
-from dyadline.errors import PlanError
+from dyadline.cli.console import Json, console, echo_findings, finding_row, folded, print_json
 
 
 def fit_command(
@@ -68,37 +67,6 @@ def fit_command(
     if not fitted.converged:
         typer.echo("dyadline: the optimum is not certified; do not report these numbers as they are.", err=True)
         raise typer.Exit(1)
-
-
-def simulate(
-    study: Annotated[str, typer.Argument(help="study1 or study2", show_default=False)],
-    dyads: Annotated[int | None, typer.Option(help="Number of dyads; the paper's by default.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the random numbers; the bundled draw's by default.")] = None,
-    items: Annotated[bool, typer.Option("--items", help="Answers to single items instead of scores.")] = False,
-    out: Annotated[Path | None, typer.Option(help="File to write (csv or parquet); standard output if none.")] = None,
-    force: Force = False,
-) -> None:
-    """Draw a synthetic study, like the bundled ones."""
-    from io import BytesIO
-
-    from dyadline.publication import write_whole
-    from dyadline.studies.twins import simulate as draw
-
-    if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
-        raise PlanError(f"A study is written as .csv or .parquet, not as {out.suffix or 'a name without suffix'!r}")
-    if out is not None and out.exists() and not force:
-        raise PlanError(f"{out.name!r} is already there; nothing was written", way_out="Use another name or --force")
-    frame = draw(study, dyads=dyads, seed=seed, items=items)
-    if out is None:
-        typer.echo(frame.write_csv(), nl=False)
-        return
-    content = BytesIO()
-    if out.suffix.lower() == ".csv":
-        frame.write_csv(content)
-    else:
-        frame.write_parquet(content)
-    write_whole(out, content.getvalue())
-    typer.echo(f"Wrote {out}: {frame.height} rows, synthetic.", err=True)
 
 
 def schema() -> None:

@@ -141,10 +141,7 @@ def write_study(drawing: Drawing, path: Path, *, drawn: Callable[[int], None] | 
     PlanError
         Another suffix, a file that cannot be written, and as for `blocks`.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise PlanError(f"A study is written as .csv or .parquet, not as {path.suffix or 'a name without suffix'!r}")
-    if not path.parent.is_dir():
-        raise PlanError(f"The folder of {path.name!r} does not exist", way_out="Make it first")
+    check_suffix(path)
     rows = 0
 
     def counted() -> Iterator[pl.DataFrame]:
@@ -165,6 +162,12 @@ def write_study(drawing: Drawing, path: Path, *, drawn: Callable[[int], None] | 
             f"{path.name!r} cannot be written: {error.strerror}", way_out="Choose a folder that exists and is yours"
         ) from None
     return rows
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse names of files that a study is not written as."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise PlanError(f"A study is written as .csv or .parquet, not as {path.suffix or 'a name without suffix'!r}")
 
 
 def _write_csv(frames: Iterator[pl.DataFrame], folder: Path) -> Path:

@@ -84,7 +84,7 @@ def truth_of_result(result: Analysed) -> Truth:
     baseline = dataset.dyads["baseline"].drop_nulls().cast(pl.Float64).to_numpy()
     return Truth.model_validate(
         {
-            "title": f"Simulated like {plan.title}" if plan.title else "",
+            "title": f"Simulated like {plan.title.removeprefix('Simulated like ')}" if plan.title else "",
             "dyads": dataset.n_dyads,
             "occasions": when.occasions,
             "rated": when.rated if when.rated != when.occasions else None,

@@ -8,8 +8,8 @@ import polars as pl
 
 from dyadline.errors import PlanError, whole_number
 from dyadline.plan.truth import Truth
-from dyadline.plan.truth_document import parse_truth, read_truth
-from dyadline.studies.simulation.blocks import Drawing, blocks
+from dyadline.plan.truth_document import make_truth, parse_truth, read_truth
+from dyadline.studies.simulation.blocks import BLOCK, Drawing, blocks
 from dyadline.studies.simulation.estimated import Analysed, truth_of_result
 from dyadline.studies.twins import STUDIES, twin_file
 from dyadline.studies.twins import simulate as simulate_twin
@@ -31,7 +31,8 @@ def simulate(
         ``"study1"`` or ``"study2"``, the bundled twins; a parameter file (TOML); a `Truth`; or the result of `run`,
         whose estimates are then the truth.
     dyads
-        Number of dyads, instead of the truth's; therapists grow in proportion. At least 10 for the twins.
+        Number of dyads, instead of the truth's; therapists grow in proportion. At least 10 for the twins, which above
+        10,000 are drawn in blocks, scores and outcome block by block.
     seed
         Of the random numbers, not negative, instead of the truth's.
     items
@@ -55,9 +56,16 @@ def simulate(
     for name, switch in (("items", items), ("exact", exact)):
         if not isinstance(switch, bool):
             raise PlanError(f"{name} is True or False, not {switch!r}")
-    if study in STUDIES and not exact:
+    if is_bundled_draw(study, dyads=dyads, exact=exact):
         return simulate_twin(str(study), dyads=dyads, seed=seed, items=items)
     return pl.concat(blocks(drawing(study, dyads=dyads, seed=seed, items=items, exact=exact)))
+
+
+def is_bundled_draw(study: object, *, dyads: int | None, exact: bool) -> bool:
+    """Whether the twins' own simulator draws the study: a twin of up to 10,000 dyads, not exact."""
+    if exact or not (isinstance(study, str) and study in STUDIES):
+        return False
+    return dyads is None or whole_number(dyads, "The number of dyads", 10) <= BLOCK
 
 
 def drawing(
@@ -70,12 +78,15 @@ def drawing(
 ) -> Drawing:
     """What `simulate` draws, without drawing it; arguments and errors as there."""
     truth = truth_of(study)
+    if dyads is not None:
+        truth = truth.with_dyads(whole_number(dyads, "The number of dyads", 2))
     return Drawing(
-        truth=truth if dyads is None else truth.with_dyads(whole_number(dyads, "The number of dyads", 2)),
+        # Copies with other values were not checked when they were made.
+        truth=make_truth(truth.model_dump()),
         seed=truth.seed if seed is None else whole_number(seed, "The seed", 0),
         items=items,
         exact=exact,
-        folder=Path(study).parent if isinstance(study, str | Path) and study not in STUDIES else None,
+        folder=Path(study).parent if isinstance(study, str | Path) else None,
     )
 
 
