@@ -176,8 +176,8 @@ def _towards_zero(biased: list[dict[str, Any]]) -> Iterator[Part]:
     yield ", "
     yield Cell(value=smaller, kind="count")
     yield (
-        f" time{'s' * (smaller != 1)} towards zero. That is what error in the scores does; it is not the model's fault, "
-        "and more dyads do not remove it."
+        f" time{'s' * (smaller != 1)} towards zero. That is what error in the scores does; it is not the model's "
+        "fault, and more dyads do not remove it."
     )
 
 
