@@ -21,7 +21,13 @@ NAMES = (
     "multilevel/signed/rate/window/none",
     "observed/absolute/endpoints/window/none; early_level=first_rating",
 )
-SHORT = ("default", "none", "ols", "signed, none", "observed, endpoints, none, first_rating")
+SHORT = (
+    "default",
+    "untransformed",
+    "ols",
+    "signed, untransformed",
+    "observed, endpoints, untransformed, first_rating",
+)
 
 MODELS = ((2, "convergence"), (2, "time:convergence"), (3, "convergence"), (3, "time:convergence"))
 
@@ -154,7 +160,7 @@ def _test(
         "term": term,
         "replicates": replicates,
         "failed": failed,
-        "singular": 0.031 * model / 2,
+        "singular": 0.015 * model,
         "estimate": estimate,
         "std_error": se,
         "sd_estimates": 1.02 * se,

@@ -53,11 +53,12 @@ def effect_words(grid: Grid) -> Paragraph:
             ),
         )
     size: Part = Cell(value=effects[0], kind="proportion") if len(effects) == 1 else "β"
+    named: tuple[Part, ...] = (" = ", size) if len(effects) == 1 else ()
     return Paragraph(
         heading="The effect.",
         parts=(
-            f"{meaning} An effect of β = ",
-            size,
+            f"{meaning} An effect of β",
+            *named,
             " means: where true convergence is one standard deviation higher, the true slope of the outcome "
             f"({truth.names.outcome}) is ",
             size,

@@ -14,7 +14,7 @@ from dyadline.report.power import figures
 from dyadline.report.power.curves import TITLES, along_blocks, ends_and_goal, least_power, most_power
 from dyadline.report.power.figures import POWER, TYPE_I, Panel
 from dyadline.report.power.grid import Grid
-from dyadline.report.power.names import DIMENSIONS, SCORE, value_text
+from dyadline.report.power.names import SCORE, value_text
 from dyadline.report.power.sentences import rate_parts
 from dyadline.report.power.slices import Record, Slice, make_slice
 from dyadline.report.power.tables import SMALL_RATE, rate_cell, rate_cells
@@ -67,8 +67,7 @@ def _dyads_or_sessions(grid: Grid) -> Iterator[Block]:
         key="dyads-by-sessions",
         caption=f"Power by dyads and sessions ({grid.test})",
         stub="Dyads",
-        columns=tuple(Column(label=value_text("sessions", s)) for s in sessions),
-        spanners=(Spanner(label=DIMENSIONS["sessions"].axis, columns=len(sessions)),),
+        columns=tuple(Column(label=grid.words("sessions", s)) for s in sessions),
         groups=tuple(groups),
         note=("In bold: at least ", Cell(value=grid.goal, kind="proportion"), " before rounding."),
         wide=len(sessions) > 8,
@@ -78,8 +77,8 @@ def _dyads_or_sessions(grid: Grid) -> Iterator[Block]:
         yield figures.heat_map(
             panels,
             goal=grid.goal,
-            caption=f"Power of the test of {grid.test} by dyads and sessions: the darker, the more; framed: at "
-            f"least the power that is wanted.{cut.held()}",
+            caption=f"Power of the test of {grid.test} by dyads and sessions: the deeper the colour, the more; framed: "
+            f"at least the power that is wanted.{cut.held()}",
             alt=f"Heat map of power by number of dyads and of sessions, from {low} to {high}; the table above has the "
             "numbers.",
         )

@@ -20,6 +20,9 @@ Record = dict[str, Any]
 MOST_LINES = 40
 """Rows that a reader bears."""
 
+WIDE = 8
+"""Columns, the first included, beyond which a page is turned sideways."""
+
 RATE, SMALL_RATE = 2, 3
 """Decimals of power, and of rates near .05 or .95."""
 
@@ -139,7 +142,6 @@ def errors_table(grid: Grid, part: Shown) -> Table:
         ),
         cells=cells,
         note=note,
-        wide=len(grid.designed) > 1,
     )
 
 
@@ -195,7 +197,6 @@ def attenuation_table(grid: Grid, part: Shown) -> Table:
             "error, and standard deviation of the estimates over replicates. Ratio: found over expected",
             _where_left(part),
         ),
-        wide=True,
     )
 
 
@@ -304,7 +305,7 @@ def by_design(
     spanners: Sequence[Spanner] = (),
     tests: bool = True,
     terms: bool = True,
-    wide: bool = False,
+    held: Sequence[str] = (),
 ) -> Table:
     """A table with a row per design, score and test, in groups by what does not stand in the row's label.
 
@@ -312,10 +313,12 @@ def by_design(
     ----------
     grid, frame
         What varies, and the rows.
-    key, caption, columns, cells, note, spanners, wide
+    key, caption, columns, cells, note, spanners
         Of the table; columns and cells without the design's own.
     tests, terms
         Whether rows differ in model and term, and whether a test is named with its term.
+    held
+        What the caption names of the design, before what varies in the whole but not in these rows.
     """
     told = tuple(name for name in grid.designed if frame[name].n_unique() > 1)
     several = frame[SCORE].n_unique() > 1
@@ -329,13 +332,13 @@ def by_design(
     over = [Spanner(label="Design", columns=len(told) - 1)] if spanners and len(told) > 1 else []
     return Table(
         key=key,
-        caption=caption + _held(grid, frame, told, several=several),
+        caption=": ".join(filter(None, (caption, ", ".join((*held, *_held(grid, frame, told, several=several)))))),
         stub=DIMENSIONS[told[0]].label if told else "Score" if several or not tests else "Test" if terms else "Model",
         columns=(*(column_of(name) for name in told[1:]), *columns),
         spanners=(*over, *spanners),
         groups=_by_test(groups),
         note=note,
-        wide=wide,
+        wide=len(told) + len(columns) > WIDE,
     )
 
 
@@ -351,14 +354,13 @@ def column_of(key: str) -> Column:
     return Column(label=DIMENSIONS[key].label)
 
 
-def _held(grid: Grid, frame: pl.DataFrame, told: Sequence[str], *, several: bool) -> str:
+def _held(grid: Grid, frame: pl.DataFrame, told: Sequence[str], *, several: bool) -> list[str]:
     """What varies in the whole but not in these rows."""
     if frame.is_empty():
-        return ""
+        return []
     r = frame.row(0, named=True)
     said = [value_words(key, r[key]) for key in grid.designed if key not in told]
-    said += [f"score {grid.short[r[SCORE]]}"] if grid.several_scores and not several else []
-    return f": {', '.join(said)}" if said else ""
+    return said + ([f"score {grid.short[r[SCORE]]}"] if grid.several_scores and not several else [])
 
 
 def _place(grid: Grid, r: Record, told: Sequence[str], *, test: str, several: bool) -> tuple[str, str, str]:

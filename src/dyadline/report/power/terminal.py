@@ -41,13 +41,14 @@ def power_table(result: PowerResult, *, width: int = 100) -> Text:
         grid,
         part.frame,
         key="power",
-        caption=_caption(grid),
+        caption=f"Power (level {result.alpha:g}, {counted(result.replicates, 'replicate')} a design)",
         columns=columns,
         cells=lambda r: (
             *rate_cells(r, "power", goal=grid.goal),
             *(rate_cells(r, "type_i", SMALL_RATE) if asked else ()),
         ),
         note=(),
+        held=[grid.words(k, grid.reference[k]) for k in ("dyads", "sessions", "effect") if k not in grid.designed],
     )
     text.append_text(render_text(table, width=width))
     if part.left_out:
@@ -58,13 +59,6 @@ def power_table(result: PowerResult, *, width: int = 100) -> Text:
     for line in _notes(grid):
         text.append(f"{fill(line, width)}\n")
     return text
-
-
-def _caption(grid: Grid) -> str:
-    held = [key for key in ("dyads", "sessions", "effect") if key not in grid.designed]
-    words = ", ".join(grid.words(key, grid.reference[key]) for key in held)
-    level = f"level {grid.result.alpha:g}, {counted(grid.result.replicates, 'replicate')} a design"
-    return f"Power: {words}; {level}" if words else f"Power: {level}"
 
 
 def _notes(grid: Grid) -> list[str]:

@@ -54,7 +54,8 @@ def render_text(table: Table, *, width: int = 100) -> Text:
     number = 0
     for group in table.groups:
         if group.label:
-            text.append(f"{group.label}\n", style="italic")
+            label = group.label if len(group.label) <= width else f"{group.label[: width - 1]}…"
+            text.append(f"{label}\n", style="italic")
         for row in group.rows:
             grid.append(text, row, number)
             number += 1
