@@ -54,7 +54,13 @@ def first_with(curve, goal):
 
 @pytest.mark.parametrize(
     ("curve", "goal", "expected"),
-    [(of_slope(0.4), 0.8, 44), (of_slope(0.3), 0.8, 82), (of_slope(0.2), 0.8, 191), (plateau, 0.8, 98), (bent, 0.8, 180)],
+    [
+        (of_slope(0.4), 0.8, 44),
+        (of_slope(0.3), 0.8, 82),
+        (of_slope(0.2), 0.8, 191),
+        (plateau, 0.8, 98),
+        (bent, 0.8, 180),
+    ],
     ids=["slope .4", "slope .3", "slope .2", "plateau", "bent"],
 )
 def test_the_interval_contains_the_known_n(curve, goal, expected):
@@ -66,7 +72,9 @@ def test_the_interval_contains_the_known_n(curve, goal, expected):
     # rounding each end up adds less than one dyad to the interval
     assert all((one.n_high - one.n_low - 1) / 2 <= 0.05 * one.n for one in found)
     off = np.mean([one.n for one in found]) - expected
-    assert abs(off) <= 0.5 + 4 * 0.025 * expected / math.sqrt(SEARCHES)  # half widths of 5 % are standard errors of 2.5 %
+    assert abs(off) <= 0.5 + 4 * 0.025 * expected / math.sqrt(
+        SEARCHES
+    )  # half widths of 5 % are standard errors of 2.5 %
     assert np.mean([one.replicates for one in found]) < 8000
 
 
