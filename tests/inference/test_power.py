@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +69,7 @@ def test_rejections_by_quadrature(df, alpha):
             return both * stats.chi.pdf(v * math.sqrt(df), df) * math.sqrt(df)
 
         known = sum(
-            integrate.quad(rejected, a, b, epsabs=1e-15, epsrel=1e-12, limit=300)[0]
-            for a, b in zip(cuts, cuts[1:], strict=False)
-            if a < b
+            integrate.quad(rejected, a, b, epsabs=1e-15, epsrel=1e-12, limit=300)[0] for a, b in pairwise(cuts) if a < b
         )
         found = rejection(noncentrality, df, alpha)
         agree("quadrature", "power of a t test", abs(found - known), 2e-11)
@@ -141,9 +140,16 @@ def test_simulated_regressions_with_these_very_predictors():
     assert rejected_share(draw, n, studies) == pytest.approx(expected, abs=4 * math.sqrt(0.25 / studies))
 
 
+def with_new_predictors(found):
+    """Power where predictors are drawn anew: the score's own sum of squares is a χ² with n − 1 − covariates df."""
+    shares = (np.arange(2000) + 0.5) / 2000
+    squares = stats.chi2.ppf(shares, found.n - 1 - found.covariates)
+    return float(np.mean(stats.ncf.sf(stats.f.isf(found.alpha, 1, found.df), 1, found.df, found.f2 * squares)))
+
+
 @pytest.mark.parametrize("covariate", [False, True])
 def test_simulated_regressions_on_a_score_with_error(covariate):
-    """Predictors drawn anew in each study: the closed form takes them as given and may be up to .006 off."""
+    """Every study draws its dyads: λ² is random, and f² from the attenuated slope."""
     n, beta, reliability, studies = 140, 0.3, 0.6, 20_000
     shared, explained = (0.1, 0.25) if covariate else (0.0, 0.0)
     rng = np.random.default_rng(32)
@@ -158,9 +164,17 @@ def test_simulated_regressions_on_a_score_with_error(covariate):
         return np.stack([score, z] if covariate else [score], axis=2), y
 
     given = {"covariates": 1, "r2_outcome": explained, "r2_predictor": shared} if covariate else {}
-    expected = dl.power_slope(beta=beta, n=n, reliability=reliability, **given).power
+    found = dl.power_slope(beta=beta, n=n, reliability=reliability, **given)
+    expected = with_new_predictors(found)
     share = rejected_share(draw, n, studies)
-    assert share == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / studies) + 0.006)
+    assert share == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / studies))
+    assert 0.005 < found.power - expected < 0.012
+
+
+def test_predictors_that_are_drawn_anew_take_two_dyads_more():
+    for beta, n in ((0.4, 44), (0.3, 82), (0.2, 191)):
+        powers = [with_new_predictors(dl.power_slope(beta=beta, n=n + more)) for more in (1, 2)]
+        assert powers[0] < 0.8 <= powers[1]
 
 
 def test_a_result_as_a_dictionary():

@@ -95,8 +95,9 @@ def power_slope(
     standardised slope is multiplied, is larger by 1/√ρ. With covariates the score has lost to them what they share, and
     its error weighs more: β(ρ − R²ₓ)/(√ρ·(1 − R²ₓ)).
 
-    Predictors are taken as given, with SDs that divide by n, as Stata and G*Power have it; Cohen's tables for partial
-    R² take λ² = f²(n − covariates), which asks for about one dyad more per covariate.
+    Predictors are taken as given, with SDs that divide by n, as Stata and G*Power have it. Where every study draws its
+    own normal predictors, λ² is f² times a χ² with n − 1 − covariates degrees of freedom; the same power then takes
+    about two dyads more, and one more for each covariate.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A line through shares: glm's estimates (17 digits, tests/oracles/power.R), and Fieller's interval by its definition."""
+"""A line through shares: glm's estimates (tests/oracles/power.R, 17 digits), and Fieller's interval as defined."""
 
 from __future__ import annotations
 
