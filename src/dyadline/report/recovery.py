@@ -236,7 +236,9 @@ def _boundary(found: Certificate, task: Task, rows: pl.DataFrame) -> Iterator[Pa
     yield Cell(value=correlation, kind="proportion")
     yield ". Variances cannot be negative nor correlations exceed 1. In many draws the best fit without these limits "
     yield "would lie beyond them, and ends on them instead; what is held back on one side only is off on average, and "
-    yield "parameters that are estimated together share it. Wald's standard errors and intervals know of no limits."
+    yield "parameters that are estimated together share it. Wald's standard errors and intervals know of no limits. "
+    yield "What the standard errors of effects rest on, a variance and its share of the residual variance, comes out a "
+    yield "little too large on the whole, so that tests of effects are cautious rather than liberal."
     larger = next((t for t in found.tasks if t.larger and t.study == task.study and not task.larger), None)
     if larger is None:
         return

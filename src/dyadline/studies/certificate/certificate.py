@@ -19,7 +19,7 @@ from dyadline.words import counted
 LARGER = {"study2": 10}
 """Twins that are drawn with so many times their dyads as well: a variance of theirs lies next to zero."""
 
-PART = 20
+PART = 10
 """Replicates of a part, which is what is stored or done again after a stop."""
 
 
