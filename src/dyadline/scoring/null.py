@@ -6,8 +6,8 @@ dyad (the gap stays as it is at the study's first occasion; both curves move wit
 are drawn around them at the occasions that each dyad really has, and each study is scored as the observed one was.
 
 Variances, also those at which curves are predicted, are taken at their estimates and not fitted again in each simulated
-study: that they are uncertain themselves is not in the distribution. The null is that no gap changes at all; where gaps
-change in both directions and even out, the mean score varies more than here.
+study: that they are uncertain themselves is not in the distribution. The null is that no gap changes at all: where gaps
+drift in both directions the mean score varies more than here, and discrepancies without a sign grow on average.
 
 References
 ----------

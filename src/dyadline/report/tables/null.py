@@ -70,8 +70,9 @@ def null_table(null: pl.DataFrame, how: ConvergenceSection) -> Table:
             Symbol("p"), ": share of simulated means that are as far out, the observed one counted among them; "
             "two-sided: twice the smaller share. Monte Carlo standard errors: ", errors[0], " and ", errors[1],
             " of the mean's percentiles, ", Cell(value=mean["p_error"], kind="proportion", decimals=3),
-            " of the two-sided ", Symbol("p"), ". Variances are taken at their estimates: that "
-            "these are uncertain is not in the range. If gaps did change, but evened out over dyads, the mean would "
-            "vary more than here.",
+            " of the two-sided ", Symbol("p"), ". Variances are taken at their estimates: that these "
+            "are uncertain is not in the range. The comparison is with gaps that do not change at all: where gaps "
+            "drift in both directions the mean varies more",
+            "." if how.discrepancy == "signed" else ", and discrepancies without a sign grow on average.",
         ),
     )  # fmt: skip
