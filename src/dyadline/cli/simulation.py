@@ -43,10 +43,10 @@ def simulate(
     """Draw a synthetic study: like the bundled ones, like a file of parameters, or like an analysed study."""
     from dyadline.plan.document import plan_text
     from dyadline.plan.truth_document import truth_text
+    from dyadline.publication import write_whole
     from dyadline.studies.simulation.frame import truth_plan
     from dyadline.studies.simulation.simulate import drawing, is_bundled_draw
     from dyadline.studies.twins import twin_plan
-    from dyadline.workflow import write_whole
 
     _check_targets(out, plan, parameters, force=force)
     source = _source(study)
@@ -113,9 +113,9 @@ def _write(asked: Drawing, out: Path | None, *, bundled: str | None) -> int:
     """Write the study, block by block where it is large; the number of its rows."""
     from io import BytesIO
 
+    from dyadline.publication import write_whole
     from dyadline.studies.simulation.blocks import blocks, write_study
     from dyadline.studies.twins import simulate as simulate_twin
-    from dyadline.workflow import write_whole
 
     if bundled is not None:
         frame = simulate_twin(bundled, dyads=asked.truth.dyads, seed=asked.seed, items=asked.items)

@@ -21,7 +21,7 @@ from dyadline.studies.power.design import Design, designed, patients_per_therapi
 from dyadline.studies.power.models import terms_in_question
 from dyadline.studies.power.result import NEEDED, PowerResult
 from dyadline.studies.power.search import needed
-from dyadline.studies.power.summary import rejections, scores_table, tests_table
+from dyadline.studies.power.summary import rejections, rounded, scores_table, tests_table
 from dyadline.studies.power.work import ESTIMATED, PowerWork
 
 AT_ONCE = 6144
@@ -128,6 +128,8 @@ def power_study(
     done = run(work, parts, store=stores("grid", fingerprint(work)) if stores else None, progress=progress)
     lost = Counter(failure.task for failure in done.failures)
     numbers = range(len(shown))
+    # A study without effect is told under the first design that it stands behind.
+    behind = {null: design for design, null in reversed(nulls.items()) if null not in numbers}
     found, searched = pl.DataFrame(schema=NEEDED), done.interrupted
     if question.goal is not None and not done.interrupted:
         found, searched = _searched(truth, work, question, run, stores)
@@ -141,7 +143,7 @@ def power_study(
         scores=scores_table(work, done.arrays, numbers),
         needed=found,
         operationalisations=[(o.name, o.sentence) for o in map(describe_operationalisation, question.scores)],
-        failures=done.failures,
+        failures=[replace(failure, task=behind.get(failure.task, failure.task)) for failure in done.failures],
         interrupted=done.interrupted or searched,
     )
 
@@ -240,8 +242,8 @@ def _searched(
                 rows.append(
                     {
                         "sessions": len(rated_occasions(made)),
-                        "drop_out": share_lost(made),
-                        "per_therapist": patients_per_therapist(made),
+                        "drop_out": rounded(share_lost(made)),
+                        "per_therapist": rounded(patients_per_therapist(made)),
                         "effect": design.effect,
                         "score": describe_operationalisation(how).name,
                         "model": model,

@@ -62,10 +62,15 @@ def design_row(number: int, truth: Truth) -> Row:
         "design": number,
         "dyads": truth.dyads,
         "sessions": len(rated_occasions(truth)),
-        "drop_out": share_lost(truth),
-        "per_therapist": patients_per_therapist(truth),
+        "drop_out": rounded(share_lost(truth)),
+        "per_therapist": rounded(patients_per_therapist(truth)),
         "effect": truth.outcome.effect,
     }
+
+
+def rounded(value: float | None) -> float | None:
+    """Without the rounding errors by which two ways to the same design would differ."""
+    return None if value is None else round(value, 10)
 
 
 def tests_table(
