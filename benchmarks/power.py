@@ -1,8 +1,8 @@
 """How fast is simulated power? Model 3 at 96 × 14, everything included, and R's way beside it.
 
-Usage: python benchmarks/power.py [studies of R's loop]. Prints seconds of 1,000 replicates (drawn, scored, fitted, tested
-with Satterthwaite) in this process and on two processes, of a curve of 20 points, and the ratio to a loop over lmerTest,
-where R is there. The loop draws, scores and tests studies of the same design, one after the other.
+Usage: python benchmarks/power.py [studies of R's loop]. Prints seconds of 1,000 replicates (drawn, scored, fitted,
+tested with Satterthwaite) in this process and on two processes, of a curve of 20 points, and the ratio to a loop over
+lmerTest, where R is there. The loop draws, scores and tests studies of the same design, one after the other.
 """
 
 from __future__ import annotations

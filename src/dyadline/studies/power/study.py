@@ -17,11 +17,11 @@ from dyadline.parallel.store import Store
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.plan.scores import describe_operationalisation
 from dyadline.plan.truth import Truth
-from dyadline.studies.power.design import Design, designed, patients_per_therapist, rated_occasions, share_lost
+from dyadline.studies.power.design import Design, designed
 from dyadline.studies.power.models import terms_in_question
 from dyadline.studies.power.result import NEEDED, PowerResult
 from dyadline.studies.power.search import needed
-from dyadline.studies.power.summary import rejections, rounded, scores_table, tests_table
+from dyadline.studies.power.summary import design_row, rejections, scores_table, tests_table
 from dyadline.studies.power.work import ESTIMATED, PowerWork
 
 AT_ONCE = 6144
@@ -128,6 +128,8 @@ def power_study(
     done = run(work, parts, store=stores("grid", fingerprint(work)) if stores else None, progress=progress)
     lost = Counter(failure.task for failure in done.failures)
     numbers = range(len(shown))
+    asked = zip(question.designs, shown, strict=True)
+    rows = [design_row(number, truth, design, made) for number, (design, made) in enumerate(asked)]
     # A study without effect is told under the first design that it stands behind.
     behind = {null: design for design, null in reversed(nulls.items()) if null not in numbers}
     found, searched = pl.DataFrame(schema=NEEDED), done.interrupted
@@ -139,8 +141,8 @@ def power_study(
         alpha=question.alpha,
         replicates=question.replicates,
         seed=question.seed,
-        tests=tests_table(work, done.arrays, lost, question.alpha, numbers, nulls),
-        scores=scores_table(work, done.arrays, numbers),
+        tests=tests_table(work, done.arrays, lost, question.alpha, rows, nulls),
+        scores=scores_table(work, done.arrays, rows),
         needed=found,
         operationalisations=[(o.name, o.sentence) for o in map(describe_operationalisation, question.scores)],
         failures=[replace(failure, task=behind.get(failure.task, failure.task)) for failure in done.failures],
@@ -238,13 +240,10 @@ def _searched(
                     )
                 except _Interrupted:
                     return pl.DataFrame(rows, schema=NEEDED), True
-                made = designed(truth, design)
+                about = design_row(0, truth, design, designed(truth, design))
                 rows.append(
                     {
-                        "sessions": len(rated_occasions(made)),
-                        "drop_out": rounded(share_lost(made)),
-                        "per_therapist": rounded(patients_per_therapist(made)),
-                        "effect": design.effect,
+                        **{name: about[name] for name in NEEDED if name in about},
                         "score": describe_operationalisation(how).name,
                         "model": model,
                         "term": SLOPE,

@@ -16,7 +16,7 @@ from dyadline.engine.moments import Array
 from dyadline.parallel.jobs import Arrays
 from dyadline.plan.scores import describe_operationalisation
 from dyadline.plan.truth import Truth
-from dyadline.studies.power.design import patients_per_therapist, rated_occasions, share_lost
+from dyadline.studies.power.design import Design, patients_per_therapist, rated_occasions, share_lost
 from dyadline.studies.power.models import terms_in_question
 from dyadline.studies.power.result import SCORES, TESTS
 from dyadline.studies.power.work import ERROR_FREE, ESTIMATED, PowerWork, correlation
@@ -56,21 +56,29 @@ def _numbers(arrays: Arrays, name: str) -> Array:
     return np.asarray(arrays[name], dtype=np.float64)
 
 
-def design_row(number: int, truth: Truth) -> Row:
-    """The columns that say which design a row is about."""
+def design_row(number: int, given: Truth, design: Design, made: Truth) -> Row:
+    """The columns that say which design a row is about.
+
+    Parameters
+    ----------
+    number
+        Of the design.
+    given
+        The truth before it was designed: what was not asked for is said as it stands there, without the whole numbers
+        of therapists that more or fewer dyads round to.
+    design, made
+        What was asked for, and what came of it.
+    """
+    lost = share_lost(made) if design.drop_out is None else design.drop_out
+    per = patients_per_therapist(given) if design.per_therapist is None else design.per_therapist
     return {
         "design": number,
-        "dyads": truth.dyads,
-        "sessions": len(rated_occasions(truth)),
-        "drop_out": rounded(share_lost(truth)),
-        "per_therapist": rounded(patients_per_therapist(truth)),
-        "effect": truth.outcome.effect,
+        "dyads": made.dyads,
+        "sessions": len(rated_occasions(made)),
+        "drop_out": None if lost is None else round(lost, 10),
+        "per_therapist": per,
+        "effect": design.effect,
     }
-
-
-def rounded(value: float | None) -> float | None:
-    """Without the rounding errors by which two ways to the same design would differ."""
-    return None if value is None else round(value, 10)
 
 
 def tests_table(
@@ -78,7 +86,7 @@ def tests_table(
     arrays: Mapping[int, Arrays],
     lost: Mapping[int, int],
     alpha: float,
-    shown: Sequence[int],
+    shown: Sequence[Row],
     nulls: Mapping[int, int],
 ) -> pl.DataFrame:
     """One row per design, score and tested term; columns as `result.TESTS`.
@@ -94,12 +102,12 @@ def tests_table(
     alpha
         Level of the tests.
     shown
-        Designs that have rows.
+        What says which design a row is about, of each design that has rows.
     nulls
         For each of these the design without effect, where there is one.
     """
     rows: list[Row] = []
-    for design in shown:
+    for design, named in enumerate(shown):
         if design not in arrays:
             continue
         for number, how in enumerate(work.scores):
@@ -114,7 +122,7 @@ def tests_table(
                 )
                 for place, term in enumerate(terms):
                     about = {
-                        **design_row(design, work.truths[design]),
+                        **named,
                         "score": describe_operationalisation(how).name,
                         "model": model,
                         "term": term,
@@ -223,10 +231,10 @@ def _spreads(values: Array, there: NDArray[np.bool_]) -> Array:
         return np.asarray(np.sqrt((off * off).sum(axis=0) / (there.sum(axis=0) - 1)))
 
 
-def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[int]) -> pl.DataFrame:
+def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[Row]) -> pl.DataFrame:
     """One row per design and operationalisation; columns as `result.SCORES`."""
     rows: list[Row] = []
-    for design in shown:
+    for design, named in enumerate(shown):
         if design not in arrays:
             continue
         for number, how in enumerate(work.scores):
@@ -235,7 +243,7 @@ def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[
             r = correlation(_numbers(found, key)) if key in found else None
             rows.append(
                 {
-                    **design_row(design, work.truths[design]),
+                    **named,
                     "score": describe_operationalisation(how).name,
                     "reliability": None if r is None else r * r,
                     "validity": correlation(_numbers(found, f"{number}.validity")),
