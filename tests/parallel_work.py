@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dyadline.errors import FitError
-from dyadline.parallel.jobs import Part
+from dyadline.parallel.jobs import Done, Part
 
 
 def draws(part: Part) -> dict[str, np.ndarray]:
@@ -36,8 +37,8 @@ class Faulty:
         Folder in which each call leaves a file ``PID-TASK-FIRST-COUNT`` when it begins.
     seconds
         Length of each call.
-    until
-        A file for which each call waits instead (at most a minute).
+    until, waiting
+        A file for which calls wait (at most a minute), from this number of a replicate on.
     """
 
     raising: frozenset[tuple[int, int]] = frozenset()
@@ -45,6 +46,7 @@ class Faulty:
     signals: Path | None = None
     seconds: float = 0.0
     until: Path | None = None
+    waiting: int = 0
 
     def __call__(self, part: Part) -> dict[str, np.ndarray]:
         if self.signals is not None:
@@ -52,7 +54,7 @@ class Faulty:
             (self.signals / call).touch()
         time.sleep(self.seconds)
         end = time.monotonic() + 60
-        while self.until is not None and not self.until.exists() and time.monotonic() < end:
+        while part.numbers[0] >= self.waiting and self.until and not self.until.exists() and time.monotonic() < end:
             time.sleep(0.01)
         for number in part.numbers:
             if (part.task, number) in self.deadly:
@@ -62,3 +64,49 @@ class Faulty:
                     raise FitError("No answer", way_out="Ask another question")
                 raise ZeroDivisionError("by nought\nsecond line")
         return draws(part)
+
+
+def threads(part: Part) -> dict[str, np.ndarray]:
+    """The largest number of threads that a library for linear algebra has while the part is carried out."""
+    from threadpoolctl import threadpool_info
+
+    most = max(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+    return {"threads": np.full(len(part.numbers), most)}
+
+
+def misshapen(part: Part) -> dict[str, np.ndarray]:
+    """One row whatever is asked for."""
+    return {"mean": np.zeros(1 if len(part.numbers) > 1 else 2)}
+
+
+def calls(signals: Path) -> list[tuple[int, int, int, int]]:
+    """Process, task, first number and count of each call that left a signal, in their order."""
+    names = sorted((path.name.split("-") for path in signals.iterdir()), key=lambda parts: int(parts[4]))
+    return [(int(pid), int(task), int(first), int(count)) for pid, task, first, count, _ in names]
+
+
+def same(one: Done, other: Done) -> bool:
+    """Whether two answers agree in every bit."""
+    return (
+        one.numbers == other.numbers
+        and list(one.failures) == list(other.failures)
+        and one.arrays.keys() == other.arrays.keys()
+        and all(
+            one.arrays[task].keys() == other.arrays[task].keys()
+            and all(
+                values.dtype == other.arrays[task][name].dtype
+                and values.shape == other.arrays[task][name].shape
+                and values.tobytes() == other.arrays[task][name].tobytes()
+                for name, values in one.arrays[task].items()
+            )
+            for task in one.arrays
+        )
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something is so; fail if it never is."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came to pass"
+        time.sleep(0.01)

@@ -19,7 +19,7 @@ class Crew(Protocol):
 
     @property
     def slots(self) -> int:
-        """Parts that may be out at the same time; few, so that a million of them do not flood memory."""
+        """Parts that may be out at the same time; few, so that a million of them do not flood memory. It may change."""
         ...
 
     def seal(self, work: Work) -> Work | Sealed:
@@ -43,6 +43,16 @@ class Crew(Protocol):
         ------
         DyadlineError
             If nobody is left who could carry out parts, or the work cannot be opened where they are.
+        """
+        ...
+
+    def tend(self) -> None:
+        """Look after the workers; called again and again while parts are out.
+
+        Raises
+        ------
+        DyadlineError
+            If nobody is left who could carry out parts.
         """
         ...
 
@@ -70,6 +80,9 @@ class Alone:
 
     def settle(self, future: Future[Outcome]) -> Fate:
         return future.result()
+
+    def tend(self) -> None:
+        pass
 
     def stop(self) -> None:
         pass
@@ -111,6 +124,9 @@ class Guests:
                 "A worker of the executor that was handed in died, and only its owner can make it anew",
                 way_out="Make another executor, or use 'processes', which survives it",
             ) from None
+
+    def tend(self) -> None:
+        pass
 
     def stop(self) -> None:
         for future in self._out:

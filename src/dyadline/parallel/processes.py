@@ -22,6 +22,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS
 """What tells libraries that a worker loads later how many threads to start."""
 
 
+UNBORN = "In a script, the call has to stand below: if __name__ == '__main__':"
+
+
 class Processes:
     """Processes that are started when they are needed, and anew when they die.
 
@@ -61,14 +64,14 @@ class Processes:
                 return 1
             self._stillborn += 1
             if self._stillborn > 2 * self.slots:
-                raise DyadlineError(
-                    "Worker processes die before they have begun",
-                    way_out="In a script, the call has to stand below: if __name__ == '__main__':",
-                ) from None
+                raise DyadlineError("Worker processes die before they have begun", way_out=UNBORN) from None
             return 0
         self._stillborn = 0
         self._idle.append(worker)
         return outcome
+
+    def tend(self) -> None:
+        pass
 
     def stop(self) -> None:
         for worker in self._busy.values():
@@ -98,7 +101,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._context = _Recorded()
-        self._executor = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin)
+        self._executor = ProcessPoolExecutor(1, mp_context=self._context, initializer=begin)
         with deaf():
             self._begun = self._executor.submit(os.getpid)
 
@@ -136,7 +139,8 @@ def deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin() -> None:
+def begin() -> None:
+    """What a worker process does first: leave Ctrl-C to the main process, keep to one thread, end when that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in THREADS:
         os.environ[name] = "1"

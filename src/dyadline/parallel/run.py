@@ -14,7 +14,7 @@ from dyadline.errors import PlanError, did_you_mean, whole_number
 from dyadline.parallel.agenda import GIVEN_UP, Agenda, Job
 from dyadline.parallel.crew import Alone, Crew, Guests
 from dyadline.parallel.jobs import Done, Part, Progress, Work
-from dyadline.parallel.outcome import Outcome, joined, restricted
+from dyadline.parallel.outcome import Outcome, joined, one_thread, restricted
 from dyadline.parallel.store import Store
 
 ExecutorName = Literal["serial", "processes", "dask"]
@@ -96,7 +96,8 @@ def runner(
         store: Store | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Done:
-        return _run(crew, work, parts, store, progress)
+        with one_thread():  # here too: set by threads of an executor alone, the limit does not always hold
+            return _run(crew, work, parts, store, progress)
 
     try:
         yield run
@@ -121,6 +122,10 @@ def check_running(executor: str, workers: int | None = None, scheduler: str | No
         whole_number(workers, "The number of workers", 1)
     if executor == "serial" and workers not in (None, 1):
         raise PlanError(f"The executor 'serial' has one worker, not {workers}", way_out="Choose 'processes' or 'dask'")
+    if executor == "dask":
+        from dyadline.parallel.cluster import check_dask
+
+        check_dask()
     if scheduler is not None:
         if executor != "dask":
             raise PlanError(f"A scheduler is for the executor 'dask', not for {executor!r}")
@@ -145,7 +150,9 @@ def _crew(executor: ExecutorName | Executor, workers: int | None, scheduler: str
 
         return Processes(number)
     if executor == "dask":
-        raise NotImplementedError
+        from dyadline.parallel.cluster import Cluster
+
+        return Cluster(number, scheduler)
     return Alone()
 
 
@@ -172,6 +179,7 @@ def _run(
                 else:
                     outcomes += agenda.died(job, fate)
             ledger.add(outcomes)
+            crew.tend()
     except KeyboardInterrupt:
         interrupted = True
     finally:
