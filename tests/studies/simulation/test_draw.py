@@ -214,7 +214,9 @@ def test_without_therapists_there_are_none():
     assert one.n_sessions is None
 
 
-@pytest.mark.parametrize("changes", [{}, FULL, {**FULL, "dyads": 33}, {**FULL, "outcome.effect": None}])
+@pytest.mark.parametrize(
+    "changes", [{}, FULL, {**FULL, "dyads": 33}, {**FULL, "outcome.effect": None}, {"outcome.given": "scored"}]
+)
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_replicate_is_the_same_alone_and_in_company(changes, exact):
     asked, company = truth(changes), seeds(7)
