@@ -102,11 +102,6 @@ def as_latent(truth: Truth) -> Truth:
     return truth.model_copy(update={"outcome": truth.outcome.model_copy(update={"given": "latent", "slope": slope})})
 
 
-def rated_occasions(truth: Truth) -> tuple[float, ...]:
-    """When the alliance is rated."""
-    return truth.occasions if truth.rated is None else truth.rated
-
-
 def share_lost(truth: Truth) -> float | None:
     """Share of dyads lost by the last occasion, where drop-out does not depend on anything."""
     drop_out = truth.missing.drop_out
@@ -117,18 +112,13 @@ def share_lost(truth: Truth) -> float | None:
 
 def patients_per_therapist(truth: Truth) -> float | None:
     """Dyads per therapist; None without therapists."""
-    count = sum(_counts(truth, truth.dyads).values())
+    count = sum(truth.therapists.values())
     return truth.dyads / count if count else None
-
-
-def _counts(truth: Truth, dyads: int) -> dict[str, int]:
-    # As the simulator has it: at least two therapists in an arm.
-    return {arm: max(2, n) for arm, n in truth.therapists.items()}
 
 
 def _therapists(truth: Truth, dyads: int, per: float | None) -> dict[str, int]:
     if per is None:
-        return {arm: max(2, round(n * dyads / truth.dyads)) for arm, n in truth.therapists.items()}
+        return truth.with_dyads(dyads).therapists
     if not 1.0 <= per <= dyads / 2.0:
         raise PlanError(
             f"{per:g} patients per therapist are not possible with {dyads} dyads",
@@ -136,7 +126,7 @@ def _therapists(truth: Truth, dyads: int, per: float | None) -> dict[str, int]:
             way_out="From 1 to half the number of dyads, so that there are two therapists",
         )
     arms = list(truth.therapists) or ["T"]
-    whole = max(2 * len(arms), round(dyads / per))
+    whole = max(2, len(arms), round(dyads / per))
     return {arm: whole // len(arms) + (k < whole % len(arms)) for k, arm in enumerate(arms)}
 
 
@@ -162,7 +152,7 @@ def _with_sessions(truth: Truth, sessions: int) -> Truth:
     """Rated occasions spread evenly over those of the truth, or going on in the same steps; drop-out per time kept."""
     if sessions < 2:
         raise PlanError(f"Convergence needs at least 2 occasions with ratings, not {sessions}", where="sessions")
-    rated = rated_occasions(truth)
+    rated = truth.rated_occasions
     if sessions == len(rated):
         return truth
     if sessions < len(rated):
@@ -173,11 +163,15 @@ def _with_sessions(truth: Truth, sessions: int) -> Truth:
         step = (rated[-1] - rated[0]) / (len(rated) - 1)
         kept = rated + tuple(rated[-1] + step * (k + 1) for k in range(sessions - len(rated)))
         occasions = tuple(sorted({*truth.occasions, *kept}))
+    measured = truth.measured
+    if measured is not None:
+        measured = tuple(o for o in occasions if o in measured or o not in truth.occasions)
     always = sum(o in occasions for o in truth.occasions[: truth.missing.always])
     changed = truth.model_copy(
         update={
             "occasions": occasions,
             "rated": kept,
+            "measured": measured,
             "sessions": None,
             "length": None if truth.sessions is not None else truth.length,
             "missing": truth.missing.model_copy(update={"always": max(1, always)}),

@@ -16,7 +16,7 @@ from dyadline.engine.moments import Array
 from dyadline.parallel.jobs import Arrays
 from dyadline.plan.scores import describe_operationalisation
 from dyadline.plan.truth import Truth
-from dyadline.studies.power.design import Design, patients_per_therapist, rated_occasions, share_lost
+from dyadline.studies.power.design import Design, patients_per_therapist, share_lost
 from dyadline.studies.power.models import terms_in_question
 from dyadline.studies.power.result import SCORES, TESTS
 from dyadline.studies.power.work import ERROR_FREE, ESTIMATED, PowerWork, correlation
@@ -74,7 +74,7 @@ def design_row(number: int, given: Truth, design: Design, made: Truth) -> Row:
     return {
         "design": number,
         "dyads": made.dyads,
-        "sessions": len(rated_occasions(made)),
+        "sessions": len(made.rated_occasions),
         "drop_out": None if lost is None else round(lost, 10),
         "per_therapist": per,
         "effect": design.effect,

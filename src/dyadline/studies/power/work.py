@@ -13,7 +13,6 @@ from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.plan.model import Term, term_label
 from dyadline.plan.truth import Truth
 from dyadline.scoring.ratings import RATERS
-from dyadline.studies.power.design import rated_occasions
 from dyadline.studies.power.models import centred_predictors, dyad_terms, model_tests, terms_in_question
 from dyadline.studies.power.nested import nested_tests
 from dyadline.studies.power.scores import RatedStudies, score_studies
@@ -126,9 +125,9 @@ def in_windows(drawn: Drawn, plan: AnalysisPlan, how: ConvergenceSection) -> tup
     """Ratings in the rating window, and model time and outcome, (R, J, K), in the outcome window."""
     origin = drawn.time[0] if isinstance(plan.time.origin, str) else plan.time.origin
     t = (drawn.time - origin) / plan.time.scale
-    rated = np.isin(drawn.time, rated_occasions(drawn.truth)) & _inside(drawn.time, how.rating_window)
+    rated = np.isin(drawn.time, drawn.truth.rated_occasions) & _inside(drawn.time, how.rating_window)
     wanted = _inside(drawn.time, how.outcome_window)
-    first = rated_occasions(drawn.truth)[0]
+    first = drawn.truth.rated_occasions[0]
     lines = {}
     for number, rater in enumerate(RATERS):
         level, slope = drawn.lines[:, :, 2 * number], drawn.lines[:, :, 2 * number + 1]
