@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dyadline.cli.console import Force, Json, folded, print_json
-from dyadline.cli.running import (
-    INTERRUPTED,
-    ExecutorOption,
-    Resume,
-    Scheduler,
-    Workers,
-    replicate_progress,
-)
+from dyadline.cli.progress import replicate_progress
+from dyadline.cli.running import INTERRUPTED, ExecutorOption, ResumeOption, SchedulerOption, WorkersOption
 from dyadline.errors import PlanError
 from dyadline.words import counted
 
@@ -35,9 +29,9 @@ def certify(
     dyads: Annotated[int | None, typer.Option(help="Dyads of each study; the paper's by default.")] = None,
     out: Annotated[Path, typer.Option(help="Page to write, in Markdown.")] = Path("recovery.md"),
     executor: ExecutorOption = "processes",
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    resume: Resume = False,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    resume: ResumeOption = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -51,14 +45,14 @@ def certify(
     from dyadline.publication import write_whole
 
     check_page(out, force=force)
-    check_running(executor, workers, scheduler)
+    where = check_running(executor, workers, scheduler)
     parts = out.with_suffix(".parts")
-    with replicate_progress("Drawing and analysing") as shown:
+    with replicate_progress() as shown:
         found = made(
             seeds,
             studies=[name.strip() for name in studies.split(",") if name.strip()],
             dyads=dyads,
-            executor=executor,  # type: ignore[arg-type]  # checked above
+            executor=where,
             workers=workers,
             scheduler=scheduler,
             store=parts,

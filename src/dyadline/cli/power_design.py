@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from dyadline.cli.console import Figures, Force, Json, check_free, console, named_formats, print_json, progress
+from dyadline.cli.progress import replicate_progress
 from dyadline.cli.ranges import numbers, whole_numbers
-from dyadline.cli.running import INTERRUPTED, ExecutorOption, Resume, Scheduler, Workers, replicate_progress
+from dyadline.cli.running import INTERRUPTED, ExecutorOption, ResumeOption, SchedulerOption, WorkersOption
 from dyadline.errors import PlanError
 
 
@@ -55,12 +56,12 @@ def design(
         bool, typer.Option("--confounded", help="Early alliance and development have the study's effects too.")
     ] = False,
     executor: ExecutorOption = "processes",
-    workers: Workers = None,
-    scheduler: Scheduler = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report; NAME-power by default.")] = None,
     formats: Annotated[str, typer.Option("--format", help="Of the report: html,docx,pdf,tex,md or all.")] = "html",
     figures: Figures = False,
-    resume: Resume = False,
+    resume: ResumeOption = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -77,7 +78,7 @@ def design(
     from dyadline.report.power.terminal import power_table
 
     wanted = named_formats(formats)
-    check_running(executor, workers, scheduler)
+    where = check_running(executor, workers, scheduler)
     ends = whole_numbers(search, "--search")
     if len(ends) != 2 or ends[0] >= ends[1]:
         raise PlanError("--search takes two numbers, the fewest and the most dyads", way_out="For example 20,2000")
@@ -85,7 +86,7 @@ def design(
     parts = folder / "parts"
     check_free(folder, force=force or resume)
     make_folder(folder)
-    with replicate_progress("Simulating") as shown:
+    with replicate_progress() as shown:
         found = power_design(
             study,
             effect=numbers(effect, "--effect"),
@@ -106,7 +107,7 @@ def design(
             goal=find,
             search=(ends[0], ends[1]),
             precision=precision,
-            executor=executor,  # type: ignore[arg-type]  # checked above
+            executor=where,
             workers=workers,
             scheduler=scheduler,
             folder=parts,

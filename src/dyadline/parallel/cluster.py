@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from multiprocessing.context import SpawnContext, SpawnProcess
 from tempfile import TemporaryDirectory
@@ -63,17 +64,17 @@ class Cluster:
         self._out: set[Future[Outcome]] = set()
         self.slots = 2 * workers
         self._tended = self._seen = monotonic()
-        try:
-            with deaf():  # neither the threads that Dask starts here
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            self._open.enter_context(_silence())
+            with deaf():  # the threads that Dask starts here neither
                 self._client = self._started() if scheduler is None else _connected(scheduler)
             self._open.callback(self._client.close)
             if scheduler is None:
                 self._await_local(workers)
             else:
                 _check_workers(self._client, scheduler)
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         self._executor = self._client.get_executor(pure=False)
         self._carry = carried_out if scheduler is None else _carried_out_welcome
 
@@ -176,6 +177,22 @@ def check_dask() -> None:
         raise PlanError("The executor 'dask' needs Dask", way_out='Install it with: pip install "dyadline[dask]"')
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    # What matters of a worker's death is said by the run itself.
+    import distributed  # noqa: F401 - sets the levels when it is imported
+
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
 def versions() -> dict[str, str]:
     """What decides on digits in this process."""
     import numpy
@@ -235,14 +252,12 @@ def _check_workers(client: Any, scheduler: str) -> None:
             f"The Dask scheduler {scheduler!r} has no workers", way_out=f"Start one with: dask worker {scheduler}"
         ) from None
     here = versions()
-    try:
-        there = client.run(versions)
-    except ImportError:
-        raise PlanError(
-            f"Workers of the Dask scheduler {scheduler!r} have no dyadline",
-            way_out=f"Install there what is here: pip install dyadline=={here['dyadline']}",
-        ) from None
-    for theirs in there.values():
+    for theirs in client.run(versions, on_error="return").values():
+        if not isinstance(theirs, dict):
+            raise PlanError(
+                f"Workers of the Dask scheduler {scheduler!r} have no dyadline",
+                way_out=f"Install there what is here: pip install dyadline=={here['dyadline']}",
+            )
         for name, version in theirs.items():
             if version != here[name]:
                 raise PlanError(

@@ -105,8 +105,8 @@ def runner(
         crew.close()
 
 
-def check_running(executor: str, workers: int | None = None, scheduler: str | None = None) -> None:
-    """Check a choice of executor before anything is opened.
+def check_running(executor: str, workers: int | None = None, scheduler: str | None = None) -> ExecutorName:
+    """Check a choice of executor before anything is opened, and return its name.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def check_running(executor: str, workers: int | None = None, scheduler: str | No
         An unknown executor, fewer than one worker, a scheduler for another executor than Dask, a number of workers for
         a scheduler that has its own, or no Dask installed.
     """
-    known = get_args(ExecutorName)
+    known: tuple[ExecutorName, ...] = get_args(ExecutorName)
     if executor not in known:
         way_out = did_you_mean(executor, known) or f"Choose one of {', '.join(known)}"
         raise PlanError(f"{executor!r} is no executor", way_out=way_out)
@@ -133,6 +133,7 @@ def check_running(executor: str, workers: int | None = None, scheduler: str | No
             raise PlanError(
                 "A scheduler has its own workers; their number cannot be chosen here", way_out="Leave one of them out"
             )
+    return known[known.index(executor)]
 
 
 def processors() -> int:
