@@ -97,9 +97,10 @@ def only_convergence(truth: Truth) -> Truth:
 
 
 def as_latent(truth: Truth) -> Truth:
-    """The truth with all its effects, but with true curves in the place of scores, and convergence to be set."""
-    slope = truth.outcome.slope.model_copy(update={"convergence": 0.0})
-    return truth.model_copy(update={"outcome": truth.outcome.model_copy(update={"given": "latent", "slope": slope})})
+    """The truth with what early alliance, development and discrepancy add, and nothing of convergence but its effect."""
+    still = {"convergence": 0.0, "product": 0.0}
+    parts = {name: getattr(truth.outcome, name).model_copy(update=still) for name in ("fixed", "slope")}
+    return truth.model_copy(update={"outcome": truth.outcome.model_copy(update={"given": "latent", **parts})})
 
 
 def share_lost(truth: Truth) -> float | None:
