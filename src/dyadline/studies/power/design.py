@@ -97,7 +97,7 @@ def only_convergence(truth: Truth) -> Truth:
 
 
 def as_latent(truth: Truth) -> Truth:
-    """The truth with what early alliance, development and discrepancy add, and nothing of convergence but its effect."""
+    """The truth with what early alliance, development and discrepancy add, and of convergence its effect alone."""
     still = {"convergence": 0.0, "product": 0.0}
     parts = {name: getattr(truth.outcome, name).model_copy(update=still) for name in ("fixed", "slope")}
     return truth.model_copy(update={"outcome": truth.outcome.model_copy(update={"given": "latent", **parts})})
