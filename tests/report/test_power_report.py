@@ -14,6 +14,8 @@ import pytest
 
 import dyadline as dl
 from dyadline.parallel.jobs import Failure
+from dyadline.plan.truth_document import read_truth
+from dyadline.publication import write_power
 from dyadline.report.document import Paragraph, Reference
 from dyadline.report.numbers import words
 from dyadline.report.power import sentences
@@ -25,7 +27,6 @@ from dyadline.report.power.terminal import power_table
 from dyadline.report.writers import pictures
 from dyadline.report.writers.html import write_html
 from dyadline.report.writers.markdown import write_markdown
-from dyadline.workflow import write_power
 from every_number import cells, numbers, of_table, paragraphs, plain, quickly_drawn, read, spaced_anyhow
 from linked_figures import EVIL, LONG, RIGHT_TO_LEFT
 from power_studies import NAMES, SHORT, make_truth, power_result, rich_result
@@ -292,6 +293,7 @@ def test_files_have_the_frames_at_full_precision(tmp_path):
         frame = getattr(result, name)
         read_again = pl.read_csv(files[f"tables/{name}.csv"], schema=frame.schema)
         assert read_again.equals(frame)
+    assert read_truth(files["parameters.toml"]) == result.truth
     lost = pl.read_csv(files["tables/failures.csv"])
     assert lost.rows() == [(1, 4, "killed")]
     table = pl.read_csv(io.BytesIO(files["report-tables/by-dyads.csv"].read_bytes()))

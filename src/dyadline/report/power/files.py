@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from dyadline.plan.report import Format
+from dyadline.plan.truth_document import truth_text
 from dyadline.report.formats import render, render_figures, render_tables
 from dyadline.report.power.compose import power_document
 from dyadline.report.writers.exports import frame_csv
@@ -39,7 +40,8 @@ def power_files(result: PowerResult, formats: Sequence[Format], *, figures: bool
         Whether each figure becomes files of its own.
     """
     document = power_document(result)
-    files: dict[str, bytes] = {}
+    # The first design as a parameter file, to be changed and asked again.
+    files: dict[str, bytes] = {"parameters.toml": truth_text(result.truth).encode()}
     for form in formats:
         files |= render(document, form)
     files |= {f"tables/{name}.csv": frame_csv(frame) for name, frame in power_frames(result).items()}
