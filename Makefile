@@ -31,10 +31,11 @@ certify: $(VENV)/.ready-dev                ## 1,000 studies; 10,000 random desig
 	$(BIN)/dyadline certify --seeds 2000 --workers 2 --out docs/recovery.md --force
 	$(BIN)/python benchmarks/imputation.py
 
-bench: $(VENV)/.ready-bench                ## ratios against other programs, a million sessions from file to description, reports
+bench: $(VENV)/.ready-bench                ## ratios against other programs, a million sessions, reports, power
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/intake.py
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/power.py
 
 truth: $(VENV)/.ready-dev                  ## every oracle, tolerance and largest deviation into the documentation
 	$(BIN)/pytest --truth=docs/numerical_truth.md
