@@ -107,6 +107,14 @@ def as_latent(truth: Truth) -> Truth:
     return truth.model_copy(update={"outcome": truth.outcome.model_copy(update={"given": "latent", "slope": slope})})
 
 
+def without_effect(truth: Truth) -> Truth:
+    """The truth in which convergence has no effect at all, neither on the level nor together with development."""
+    parts = {}
+    for name in ("fixed", "slope"):
+        parts[name] = getattr(truth.outcome, name).model_copy(update={"convergence": 0.0, "product": 0.0})
+    return truth.model_copy(update={"outcome": truth.outcome.model_copy(update=parts)})
+
+
 def rated_occasions(truth: Truth) -> tuple[float, ...]:
     """When the alliance is rated."""
     return truth.occasions if truth.rated is None else truth.rated

@@ -17,10 +17,10 @@ from dyadline.parallel.store import Store
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.plan.scores import describe_operationalisation
 from dyadline.plan.truth import Truth
-from dyadline.studies.power.design import Design, designed
+from dyadline.studies.power.design import Design, designed, without_effect
 from dyadline.studies.power.models import terms_in_question
 from dyadline.studies.power.result import NEEDED, PowerResult
-from dyadline.studies.power.search import needed
+from dyadline.studies.power.search import checked_range, needed
 from dyadline.studies.power.summary import design_row, rejections, scores_table, tests_table
 from dyadline.studies.power.work import ESTIMATED, PowerWork
 
@@ -175,6 +175,13 @@ def _check(question: Question, truth: Truth) -> None:
         raise PlanError(
             "Three levels need therapists, and the truth has none", way_out="Say how many patients each has"
         )
+    if question.goal is not None:
+        low, high = question.search
+        low, _ = checked_range(
+            goal=question.goal, alpha=question.alpha, low=low, high=high, tolerance=question.precision
+        )
+        for design in question.designs:
+            designed(truth, replace(design, dyads=low))  # what fails there would look like a test without power
     names = [describe_operationalisation(how).name for how in question.scores]
     if len(set(names)) < len(names):
         raise PlanError("An operationalisation stands twice", where="scores")
@@ -187,7 +194,7 @@ def _with_nulls(shown: list[Truth], truth: Truth, question: Question) -> tuple[l
     if not question.null:
         return truths, nulls
     for number, design in enumerate(question.designs):
-        still = designed(truth, replace(design, effect=0.0))
+        still = designed(without_effect(truth), replace(design, effect=0.0))
         if still not in truths:
             truths.append(still)
         nulls[number] = truths.index(still)

@@ -108,17 +108,17 @@ def tests_table(
     """
     rows: list[Row] = []
     for design, named in enumerate(shown):
-        if design not in arrays:
+        if not arrays.get(design) and not lost.get(design):
             continue
         for number, how in enumerate(work.scores):
             plan = work.plan.model_copy(update={"convergence": how})
             for model in work.models:
                 terms = terms_in_question(model, plan, every=work.every)
                 key = f"{number}.{model}"
-                measured = _measures(arrays[design], key, alpha, lost.get(design, 0))
+                measured = dict.fromkeys(TESTS) | _measures(arrays.get(design, {}), key, alpha, lost.get(design, 0))
                 still = nulls.get(design, -1)
                 wrong = (
-                    _shares(arrays[still], f"{key}.{ESTIMATED}", alpha, lost.get(still, 0)) if still in arrays else []
+                    _shares(arrays[still], f"{key}.{ESTIMATED}", alpha, lost.get(still, 0)) if arrays.get(still) else []
                 )
                 for place, term in enumerate(terms):
                     about = {
@@ -130,8 +130,8 @@ def tests_table(
                     type_i = wrong[place] if wrong else (None, None, None)
                     rows.append(
                         {
-                            **about,
                             **{name: _plain(values, place) for name, values in measured.items()},
+                            **about,
                             **dict(zip(("type_i", "type_i_low", "type_i_high"), type_i, strict=True)),
                         }
                     )
@@ -147,8 +147,18 @@ def _plain(values: object, place: int) -> object:
 
 
 def _shares(arrays: Arrays, key: str, alpha: float, lost: int) -> list[tuple[float | None, float | None, float | None]]:
-    hits = rejections(arrays, key, alpha)
-    return [wilson(int(column.sum()), len(hits) + lost) for column in hits.T]
+    """Shares of rejections; none of a test that no replicate has an answer to."""
+    hits, answered = rejections(arrays, key, alpha), _answered(arrays, key).any(axis=0)
+    return [
+        wilson(int(column.sum()), len(hits) + lost if some else 0)
+        for column, some in zip(hits.T, answered, strict=True)
+    ]
+
+
+def _answered(arrays: Arrays, key: str) -> NDArray[np.bool_]:
+    """Whether each test of each replicate has an estimate that can be used, (n, T)."""
+    converged, estimate = _numbers(arrays, f"{key}.converged"), _numbers(arrays, f"{key}.estimate")
+    return np.asarray(converged[:, None].astype(bool) & np.isfinite(estimate))
 
 
 def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, object]:
@@ -156,9 +166,10 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
     from scipy.special import stdtrit
 
     own = f"{key}.{ESTIMATED}"
+    if f"{own}.estimate" not in arrays:
+        return {"replicates": lost, "failed": lost}
     estimate, error, df = (_numbers(arrays, f"{own}.{name}") for name in ("estimate", "std_error", "df"))
-    converged = _numbers(arrays, f"{own}.converged").astype(bool)
-    answered = converged[:, None] & np.isfinite(estimate)
+    answered = _answered(arrays, own)
     terms = estimate.shape[1]
     power = _shares(arrays, own, alpha, lost)
     found: dict[str, object] = {
@@ -177,7 +188,7 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
     if f"{exact}.estimate" not in arrays:
         return found
     true = _numbers(arrays, f"{exact}.estimate")
-    both = answered & _numbers(arrays, f"{exact}.converged")[:, None].astype(bool) & np.isfinite(true)
+    both = answered & _answered(arrays, exact)
     target = _means(true, both)
     bias, n = _means(estimate - true, both), both.sum(axis=0)
     half = stdtrit(np.minimum(df, 1e12), 0.975) * error
@@ -235,10 +246,10 @@ def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[
     """One row per design and operationalisation; columns as `result.SCORES`."""
     rows: list[Row] = []
     for design, named in enumerate(shown):
-        if design not in arrays:
+        found = arrays.get(design)
+        if found is None:
             continue
         for number, how in enumerate(work.scores):
-            found = arrays[design]
             key = f"{number}.reliability"
             r = correlation(_numbers(found, key)) if key in found else None
             rows.append(
@@ -246,8 +257,8 @@ def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[
                     **named,
                     "score": describe_operationalisation(how).name,
                     "reliability": None if r is None else r * r,
-                    "validity": correlation(_numbers(found, f"{number}.validity")),
-                    "without": float(_numbers(found, f"{number}.without").mean()),
+                    "validity": correlation(_numbers(found, f"{number}.validity")) if found else None,
+                    "without": float(_numbers(found, f"{number}.without").mean()) if found else None,
                 }
             )
     return pl.DataFrame(rows, schema=SCORES)
