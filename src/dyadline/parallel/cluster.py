@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, suppress
 from functools import cache
+from importlib.metadata import version
 from multiprocessing.context import SpawnContext, SpawnProcess
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -63,7 +64,8 @@ class Cluster:
         self._out: set[Future[Outcome]] = set()
         self.slots = 2 * workers
         self._tended = self._seen = monotonic()
-        try:
+        with ExitStack() as unless_ready:
+            unless_ready.callback(self.close)
             with deaf():  # neither the threads that Dask starts here
                 self._client = self._started() if scheduler is None else _connected(scheduler)
             self._open.callback(self._client.close)
@@ -71,9 +73,7 @@ class Cluster:
                 self._await_local(workers)
             else:
                 _check_workers(self._client, scheduler)
-        except BaseException:
-            self.close()
-            raise
+            unless_ready.pop_all()
         self._executor = self._client.get_executor(pure=False)
         self._carry = carried_out if scheduler is None else _carried_out_welcome
 
@@ -178,12 +178,7 @@ def check_dask() -> None:
 
 def versions() -> dict[str, str]:
     """What decides on digits in this process."""
-    import numpy
-    import scipy
-
-    import dyadline
-
-    return {"dyadline": dyadline.__version__, "numpy": numpy.__version__, "scipy": scipy.__version__}
+    return {name: version(name) for name in ("dyadline", "numpy", "scipy")}
 
 
 def _serve(scheduler: str, folder: str) -> None:
@@ -243,9 +238,9 @@ def _check_workers(client: Any, scheduler: str) -> None:
             way_out=f"Install there what is here: pip install dyadline=={here['dyadline']}",
         ) from None
     for theirs in there.values():
-        for name, version in theirs.items():
-            if version != here[name]:
+        for name, known in theirs.items():
+            if known != here[name]:
                 raise PlanError(
-                    f"Workers of the Dask scheduler {scheduler!r} have {name} {version}, here it is {here[name]}",
+                    f"Workers of the Dask scheduler {scheduler!r} have {name} {known}, here it is {here[name]}",
                     way_out="Install the same versions: digits depend on them",
                 )
