@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from dyadline.errors import PlanError, whole_number
-from dyadline.parallel.jobs import Arrays, Done, Part, Progress
+from dyadline.parallel.jobs import Arrays, Done, Part, Progress, parts_of
 from dyadline.parallel.run import Runner
 from dyadline.parallel.store import Store
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
@@ -124,7 +124,9 @@ def power_study(
         error_free=question.error_free,
         levels=question.levels,
     )
-    parts = [part for task, made in enumerate(truths) for part in _parts(task, made.dyads, range(question.replicates))]
+    parts = [
+        part for task, made in enumerate(truths) for part in parts_of(task, question.replicates, _size(made.dyads))
+    ]
     done = run(work, parts, store=stores("grid", fingerprint(work)) if stores else None, progress=progress)
     lost = Counter(failure.task for failure in done.failures)
     numbers = range(len(shown))
@@ -201,9 +203,9 @@ def _with_nulls(shown: list[Truth], truth: Truth, question: Question) -> tuple[l
     return truths, nulls
 
 
-def _parts(task: int, dyads: int, numbers: range) -> list[Part]:
-    size = max(4, min(64, AT_ONCE // dyads))
-    return [Part(task, tuple(numbers[k : k + size])) for k in range(0, len(numbers), size)]
+def _size(dyads: int) -> int:
+    """Replicates of a part."""
+    return max(4, min(64, AT_ONCE // dyads))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +281,7 @@ class _Power:
     alpha: float
 
     def __call__(self, n: int, begin: int, count: int) -> tuple[int, int]:
-        done: Done = self.run(self.work, _parts(n, n, range(begin, begin + count)), store=self.store)
+        done: Done = self.run(self.work, parts_of(n, count, _size(n), first=begin), store=self.store)
         if done.interrupted:
             raise _Interrupted
         arrays = done.arrays.get(n)

@@ -16,13 +16,11 @@ from dyadline.engine.moments import Array
 from dyadline.parallel.jobs import Arrays
 from dyadline.plan.scores import describe_operationalisation
 from dyadline.plan.truth import Truth
+from dyadline.studies.intervals import NORMAL, wilson
 from dyadline.studies.power.design import Design, patients_per_therapist, rated_occasions, share_lost
 from dyadline.studies.power.models import terms_in_question
 from dyadline.studies.power.result import SCORES, TESTS
 from dyadline.studies.power.work import ERROR_FREE, ESTIMATED, PowerWork, correlation
-
-NORMAL = 1.959963984540054
-"""97.5 % of the standard normal distribution."""
 
 CLEAR = 3.0
 """A ratio is given only where its denominator is so many standard errors from zero."""
@@ -30,15 +28,12 @@ CLEAR = 3.0
 Row = dict[str, object]
 
 
-def wilson(successes: float, trials: int) -> tuple[float | None, float | None, float | None]:
-    """A share and its 95 % interval after Wilson (1927); nothing without trials."""
+def share(successes: int, trials: int) -> tuple[float | None, float | None, float | None]:
+    """A share and its 95 % interval (Wilson); nothing without trials."""
     if not trials:
         return None, None, None
-    share = successes / trials
-    z2 = NORMAL * NORMAL / trials
-    middle = (share + z2 / 2.0) / (1.0 + z2)
-    half = NORMAL * np.sqrt(share * (1.0 - share) / trials + z2 / (4.0 * trials)) / (1.0 + z2)
-    return share, max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    low, high = wilson(np.array(successes), np.array(trials))
+    return successes / trials, float(low), float(high)
 
 
 def rejections(arrays: Arrays, key: str, alpha: float) -> NDArray[np.bool_]:
@@ -148,11 +143,9 @@ def _plain(values: object, place: int) -> object:
 
 def _shares(arrays: Arrays, key: str, alpha: float, lost: int) -> list[tuple[float | None, float | None, float | None]]:
     """Shares of rejections; none of a test that no replicate has an answer to."""
-    hits, answered = rejections(arrays, key, alpha), _answered(arrays, key).any(axis=0)
-    return [
-        wilson(int(column.sum()), len(hits) + lost if some else 0)
-        for column, some in zip(hits.T, answered, strict=True)
-    ]
+    hits, answered = rejections(arrays, key, alpha), _answered(arrays, key)
+    trials = np.where(answered.any(axis=0), len(hits) + lost, 0)
+    return [share(int(some), int(n)) for some, n in zip(hits.sum(axis=0), trials, strict=True)]
 
 
 def _answered(arrays: Arrays, key: str) -> NDArray[np.bool_]:
@@ -193,7 +186,7 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
     bias, n = _means(estimate - true, both), both.sum(axis=0)
     half = stdtrit(np.minimum(df, 1e12), 0.975) * error
     inside = both & (np.abs(estimate - target) <= half)
-    cover = [wilson(int(hit), int(all_)) for hit, all_ in zip(inside.sum(axis=0), n, strict=True)]
+    cover = [share(int(hit), int(all_)) for hit, all_ in zip(inside.sum(axis=0), n, strict=True)]
     with np.errstate(invalid="ignore", divide="ignore"):
         bias_error = _spreads(estimate - true, both) / np.sqrt(n)
         clear = np.abs(target) > CLEAR * _spreads(true, both) / np.sqrt(n)
