@@ -118,6 +118,22 @@ def test_studies_without_an_answer_stay_empty_and_leave_the_others_alone():
     assert np.isnan(satterthwaite_lines(found, ("t:x0",))[1:4]).all()
 
 
+def test_a_study_whose_slopes_cannot_be_told_apart_stays_empty():
+    """Two dyads with more than one occasion: the predictors differ over dyads, their products with time do not."""
+    t = np.array([0.0, 1.0, 2.0, 3.0])
+    rng = np.random.default_rng(4)
+    y = rng.standard_normal((2, 12, 4))
+    y[0, 2:, 1:] = np.nan
+    y[0, 2:, 0] = rng.standard_normal(10)
+    x = {"x0": rng.standard_normal((2, 12)), "x1": rng.standard_normal((2, 12))}
+    X = np.stack([np.ones(12), x["x0"][0], x["x1"][0]], axis=1)
+    rows = [np.kron([1.0, t[k]], X[j]) for j in range(12) for k in range(4) if np.isfinite(y[0, j, k])]
+    assert np.linalg.matrix_rank(rows) < 6
+    found = fit_lines(t, y, x)
+    assert list(found.converged) == [False, True]
+    assert np.isnan(found.estimates[0]).all() and np.isfinite(found.estimates[1]).all()
+
+
 def test_far_origins_and_awkward_units_change_nothing_but_what_they_should():
     t, y, x = studies(2, size=3, dyads=30, occasions=6, slope_variance=1.0, missing=0.1, count=2)
     plain = fit_lines(t, y, x)

@@ -27,8 +27,9 @@ from dyadline.report.writers.markdown import write_markdown
 from dyadline.scoring.score import score
 from dyadline.studies.certificate.certificate import certificate, kinds
 from dyadline.studies.certificate.known import FITS, TAKEN_OUT, VARIANCES, known_plan, true_values, without_effects
-from dyadline.studies.certificate.performance import beyond_two, binomial_p, chance_of, holm, performance, wilson
+from dyadline.studies.certificate.performance import beyond_two, binomial_p, chance_of, holm, performance
 from dyadline.studies.certificate.replicates import Replicates, Task
+from dyadline.studies.intervals import wilson
 from dyadline.studies.outcome import outcome_frame
 from dyadline.studies.twins import parameters, simulate
 from dyadline.workflow import load

@@ -14,6 +14,7 @@ from dyadline.engine.line_models import (
     TWICE,
     LineModels,
     carried,
+    full,
     leverages,
     moment_estimates,
     moments_of,
@@ -29,7 +30,7 @@ from dyadline.engine.solutions import Solutions
 from dyadline.engine.solve import FEW, NO_RESIDUAL, Problem
 
 DEPENDENT = 1e-10
-"""Smallest eigenvalue of the predictors' correlations at which they can be told apart."""
+"""Smallest eigenvalue of the columns' cosines at which they can be told apart."""
 
 
 def solve_line_models(models: LineModels) -> Solutions:
@@ -72,14 +73,15 @@ def _settled(result: Solutions, numbers: Index, models: LineModels, ends: Ends, 
 def _solvable(models: LineModels) -> Array:
     """Studies that have an answer, (R,)."""
     used = models.gram[:, 0] > 0.0
-    w = np.where(used[:, :, None], models.predictors, 0.0)
-    sizes = np.sqrt((w * w).sum(axis=1))
-    cosines = (w / np.maximum(sizes, 1e-300)[:, None]).swapaxes(1, 2) @ (w / np.maximum(sizes, 1e-300)[:, None])
-    apart = np.linalg.eigvalsh(cosines)[:, 0] > DEPENDENT
+    m = models.predictors.shape[2]
+    # X'X and not the predictors alone: with few dyads of several occasions their products with time may depend.
+    squares = full(models.gram @ models.products, m)
+    sizes = np.sqrt(np.maximum(squares[:, np.arange(2 * m), np.arange(2 * m)], 1e-300))
+    apart = np.linalg.eigvalsh(squares / (sizes[:, :, None] * sizes[:, None]))[:, 0] > DEPENDENT
     whole = models.determinant > 1e-10 * np.maximum(models.gram[:, 0] * models.gram[:, 2], 1e-300)
     random = used.sum(axis=1) + whole.sum(axis=1)
     total = models.within + (models.lines[:, 0] ** 2 * models.gram[:, 0]).sum(axis=1)
-    enough = (models.n_rows > random) & (models.n_rows > models.n_fixed) & (used.sum(axis=1) > w.shape[2])
+    enough = (models.n_rows > random) & (models.n_rows > models.n_fixed) & (used.sum(axis=1) > m)
     return np.asarray(apart & enough & (models.within > NO_RESIDUAL * total))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from importlib.metadata import version
 from multiprocessing.context import SpawnContext, SpawnProcess
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -195,12 +196,7 @@ def _silence() -> Iterator[None]:
 
 def versions() -> dict[str, str]:
     """What decides on digits in this process."""
-    import numpy
-    import scipy
-
-    import dyadline
-
-    return {"dyadline": dyadline.__version__, "numpy": numpy.__version__, "scipy": scipy.__version__}
+    return {name: version(name) for name in ("dyadline", "numpy", "scipy")}
 
 
 def _serve(scheduler: str, folder: str) -> None:
@@ -258,9 +254,9 @@ def _check_workers(client: Any, scheduler: str) -> None:
                 f"Workers of the Dask scheduler {scheduler!r} have no dyadline",
                 way_out=f"Install there what is here: pip install dyadline=={here['dyadline']}",
             )
-        for name, version in theirs.items():
-            if version != here[name]:
+        for name, known in theirs.items():
+            if known != here[name]:
                 raise PlanError(
-                    f"Workers of the Dask scheduler {scheduler!r} have {name} {version}, here it is {here[name]}",
+                    f"Workers of the Dask scheduler {scheduler!r} have {name} {known}, here it is {here[name]}",
                     way_out="Install the same versions: digits depend on them",
                 )

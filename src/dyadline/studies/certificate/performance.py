@@ -5,9 +5,6 @@ References
 Morris, T. P., White, I. R., & Crowther, M. J. (2019). Using simulation studies to evaluate statistical methods.
 Statistics in Medicine, 38(11), 2074–2102, Table 6. doi:10.1002/sim.8086.
 
-Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the American
-Statistical Association, 22(158), 209–212.
-
 Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics, 6(2),
 65–70.
 """
@@ -17,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from dyadline.engine.moments import Array
+from dyadline.studies.intervals import wilson
 
 LEVEL = 0.95
 """Of the analysis' intervals and of those for its shares."""
@@ -82,25 +80,6 @@ def performance(estimate: Array, std_error: Array, low: Array, high: Array, trut
             "coverage_high": above,
             "without_interval": n - count,
         }
-
-
-def wilson(hits: Array, n: Array, level: float = LEVEL) -> tuple[Array, Array]:
-    """Wilson's score interval of a share: the p with ``|hits/n − p| ≤ z √(p(1 − p)/n)``.
-
-    Parameters
-    ----------
-    hits, n
-        Counts.
-    level
-        Of the interval.
-    """
-    from scipy.special import ndtri
-
-    z2 = float(ndtri(0.5 + level / 2.0)) ** 2
-    hits, n = np.asarray(hits, dtype=float), np.asarray(n, dtype=float)
-    centre = (hits + z2 / 2.0) / (n + z2)
-    reach = np.sqrt(z2 * (hits * (n - hits) / n + z2 / 4.0)) / (n + z2)
-    return np.asarray(np.maximum(centre - reach, 0.0)), np.asarray(np.minimum(centre + reach, 1.0))
 
 
 def binomial_p(hits: Array, n: Array, share: float) -> Array:

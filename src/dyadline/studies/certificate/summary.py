@@ -11,8 +11,9 @@ import polars as pl
 from dyadline.engine.moments import Array
 from dyadline.parallel.jobs import Arrays, Done
 from dyadline.studies.certificate.known import FITS, VARIANCES, Fitted, of_convergence, true_values
-from dyadline.studies.certificate.performance import LEVEL, binomial_p, holm, performance, wilson
+from dyadline.studies.certificate.performance import LEVEL, binomial_p, holm, performance
 from dyadline.studies.certificate.replicates import KENWARD_ROGER, QUANTITIES, Task
+from dyadline.studies.intervals import wilson
 
 ALPHA = 0.05
 """Level of the tests, and chance that a family of numbers has one that is wrongly called beyond chance."""

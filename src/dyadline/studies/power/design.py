@@ -11,6 +11,7 @@ import numpy as np
 
 from dyadline.errors import PlanError
 from dyadline.plan.truth import DropOutTruth, MissingTruth, Truth
+from dyadline.plan.truth_document import make_truth
 
 FEWEST = 10
 """Dyads that a design needs, at least."""
@@ -27,7 +28,8 @@ class Design:
     dyads
         Number of dyads; therapists grow in proportion.
     sessions
-        Occasions with ratings: spread evenly over the truth's, or going on beyond them in the same steps.
+        Occasions with ratings: spread evenly over the truth's, or going on beyond them in the same steps. An outcome
+        that has occasions of its own keeps them; else it goes with the ratings, and stays where there are none.
     drop_out
         Share of dyads that are lost by the last occasion.
     per_therapist
@@ -71,6 +73,8 @@ def designed(truth: Truth, design: Design) -> Truth:
     PlanError
         For a design that cannot be.
     """
+    if not -1.0 < design.effect < 1.0:
+        raise PlanError(f"A standardised effect lies between −1 and 1, not {design.effect:g}", where="effect")
     made = truth if design.sessions is None else _with_sessions(truth, design.sessions)
     changed: dict[str, Any] = {}
     dyads = truth.dyads if design.dyads is None else design.dyads
@@ -81,7 +85,8 @@ def designed(truth: Truth, design: Design) -> Truth:
     if design.drop_out is not None:
         changed["missing"] = _losing(made, design.drop_out)
     changed["outcome"] = made.outcome.model_copy(update={"effect": design.effect})
-    return made.model_copy(update=changed)
+    # Copies with other values were not checked when they were made.
+    return make_truth(made.model_copy(update=changed).model_dump())
 
 
 def only_convergence(truth: Truth) -> Truth:
@@ -97,10 +102,17 @@ def only_convergence(truth: Truth) -> Truth:
 
 
 def as_latent(truth: Truth) -> Truth:
-    """The truth with what early alliance, development and discrepancy add, and of convergence its effect alone."""
-    still = {"convergence": 0.0, "product": 0.0}
-    parts = {name: getattr(truth.outcome, name).model_copy(update=still) for name in ("fixed", "slope")}
-    return truth.model_copy(update={"outcome": truth.outcome.model_copy(update={"given": "latent", **parts})})
+    """The truth with all its effects, but with true curves in the place of scores, and convergence to be set."""
+    slope = truth.outcome.slope.model_copy(update={"convergence": 0.0})
+    return truth.model_copy(update={"outcome": truth.outcome.model_copy(update={"given": "latent", "slope": slope})})
+
+
+def without_effect(truth: Truth) -> Truth:
+    """The truth in which convergence has no effect at all, neither on the level nor together with development."""
+    parts = {}
+    for name in ("fixed", "slope"):
+        parts[name] = getattr(truth.outcome, name).model_copy(update={"convergence": 0.0, "product": 0.0})
+    return truth.model_copy(update={"outcome": truth.outcome.model_copy(update=parts)})
 
 
 def share_lost(truth: Truth) -> float | None:
@@ -120,14 +132,15 @@ def patients_per_therapist(truth: Truth) -> float | None:
 def _therapists(truth: Truth, dyads: int, per: float | None) -> dict[str, int]:
     if per is None:
         return truth.with_dyads(dyads).therapists
-    if not 1.0 <= per <= dyads / 2.0:
+    arms = list(truth.therapists) or ["T"]
+    most = dyads / (2 * len(arms))
+    if not 1.0 <= per <= most:
         raise PlanError(
             f"{per:g} patients per therapist are not possible with {dyads} dyads",
             where="per therapist",
-            way_out="From 1 to half the number of dyads, so that there are two therapists",
+            way_out=f"From 1 to {most:g}, so that there are two therapists{' in each arm' if len(arms) > 1 else ''}",
         )
-    arms = list(truth.therapists) or ["T"]
-    whole = max(2, len(arms), round(dyads / per))
+    whole = max(2 * len(arms), round(dyads / per))
     return {arm: whole // len(arms) + (k < whole % len(arms)) for k, arm in enumerate(arms)}
 
 
@@ -142,7 +155,7 @@ def _losing(truth: Truth, share: float) -> MissingTruth:
     steps = _can_be_missed(truth)
     missing = truth.missing
     if share and not steps:
-        # All occasions are kept by the truth's rule; who drops out then does so after the second.
+        # All occasions are kept by the truth's rule; who drops out then does so before the last.
         missing = missing.model_copy(update={"always": max(1, len(truth.occasions) - 1)})
         steps = len(truth.occasions) - missing.always
     rate = 1.0 - (1.0 - share) ** (1.0 / steps) if share else 0.0
@@ -159,20 +172,16 @@ def _with_sessions(truth: Truth, sessions: int) -> Truth:
     if sessions < len(rated):
         places = np.unique(np.round(np.linspace(0, len(rated) - 1, sessions)).astype(int))
         kept = tuple(rated[k] for k in places)
-        occasions = tuple(o for o in truth.occasions if o not in rated or o in kept)
+        occasions = tuple(o for o in truth.occasions if o not in rated or o in kept or o in (truth.measured or ()))
     else:
         step = (rated[-1] - rated[0]) / (len(rated) - 1)
         kept = rated + tuple(rated[-1] + step * (k + 1) for k in range(sessions - len(rated)))
         occasions = tuple(sorted({*truth.occasions, *kept}))
-    measured = truth.measured
-    if measured is not None:
-        measured = tuple(o for o in occasions if o in measured or o not in truth.occasions)
     always = sum(o in occasions for o in truth.occasions[: truth.missing.always])
     changed = truth.model_copy(
         update={
             "occasions": occasions,
             "rated": kept,
-            "measured": measured,
             "sessions": None,
             "length": None if truth.sessions is not None else truth.length,
             "missing": truth.missing.model_copy(update={"always": max(1, always)}),
@@ -182,12 +191,12 @@ def _with_sessions(truth: Truth, sessions: int) -> Truth:
 
 
 def _thinned(truth: Truth, changed: Truth) -> MissingTruth:
-    """The same drop-out over the whole time, at other occasions."""
+    """The same drop-out over the same time, and as much again per time where it is longer."""
     missing, before, after = changed.missing, _can_be_missed(truth), _can_be_missed(changed)
-    longer = (changed.occasions[-1] - changed.occasions[0]) / (truth.occasions[-1] - truth.occasions[0])
     if not after or not before:
         return missing
-    power = before * longer / after
+    step = (truth.occasions[-1] - truth.occasions[truth.missing.always - 1]) / before
+    power = (before + (changed.occasions[-1] - truth.occasions[-1]) / step) / after
     drop_out = missing.drop_out
     if isinstance(drop_out, DropOutTruth):
         rate = 1.0 - (1.0 - drop_out.rate) ** power

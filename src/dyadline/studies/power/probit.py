@@ -7,10 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-Vector = NDArray[np.float64]
+from dyadline.studies.intervals import NORMAL
 
-Z = 1.959963984540054
-"""Quantile of a 95 % interval."""
+Vector = NDArray[np.float64]
 
 ROUNDS = 100
 
@@ -67,9 +66,9 @@ def fieller(a: float, b: float, covariance: Vector) -> tuple[float, float]:
 
     All x at which (a + b·x)² ≤ z²·Var(a + b·x) (Fieller, 1954).
     """
-    square = b**2 - Z**2 * covariance[1, 1]
+    square = b**2 - NORMAL**2 * covariance[1, 1]
     if not (b > 0.0 and square > 0.0):
         return 0.0, math.inf
-    half = a * b - Z**2 * covariance[0, 1]
-    root = math.sqrt(max(half**2 - square * (a**2 - Z**2 * covariance[0, 0]), 0.0))
+    half = a * b - NORMAL**2 * covariance[0, 1]
+    root = math.sqrt(max(half**2 - square * (a**2 - NORMAL**2 * covariance[0, 0]), 0.0))
     return max((-half - root) / square, 0.0), max((-half + root) / square, 0.0)

@@ -51,11 +51,12 @@ TESTS = {
 }
 """One row per design, score and tested term. ``score``: name of the operationalisation; ``term``: as in the tables of
 fixed effects (``convergence``, ``time:convergence``, ...); ``failed``: replicates without an answer (shown, never
-hidden; power counts them as not significant); ``singular``: share of fits on the boundary; intervals: Wilson 95 %;
-``type_i``: share of rejections in the same design without any effect (null where not asked for); ``estimate``,
-``std_error``: means; ``true_effect``: mean estimate where scores are free of error; ``bias``: estimate − true_effect,
-``bias_error``: its Monte-Carlo standard error; ``attenuation``: estimate / true_effect; ``coverage``: of true_effect by
-95 % intervals; ``power_error_free``: power where scores are free of error."""
+hidden; power counts them as not significant, and is null where there is no other replicate); ``singular``: share of
+fits on the boundary; intervals: Wilson 95 %; ``type_i``: share of rejections in the same design without any effect of
+convergence (null where not asked for); ``estimate``, ``std_error``: means; ``true_effect``: mean estimate where scores
+are free of error; ``bias``: estimate − true_effect, ``bias_error``: its Monte-Carlo standard error; ``attenuation``:
+estimate / true_effect; ``coverage``: of true_effect by 95 % intervals; ``power_error_free``: power where scores are
+free of error."""
 
 SCORES = {**DESIGN, "score": pl.String, "reliability": pl.Float64, "validity": pl.Float64, "without": pl.Float64}
 """One row per design and operationalisation. ``reliability``: squared correlation of the score with the same score of

@@ -11,16 +11,16 @@ import numpy as np
 import polars as pl
 
 from dyadline.errors import PlanError, whole_number
-from dyadline.parallel.jobs import Arrays, Done, Part, Progress
+from dyadline.parallel.jobs import Arrays, Done, Part, Progress, parts_of
 from dyadline.parallel.run import Runner
 from dyadline.parallel.store import Store
 from dyadline.plan.analysis import AnalysisPlan, ConvergenceSection
 from dyadline.plan.scores import describe_operationalisation
 from dyadline.plan.truth import Truth
-from dyadline.studies.power.design import Design, designed
+from dyadline.studies.power.design import Design, designed, without_effect
 from dyadline.studies.power.models import terms_in_question
 from dyadline.studies.power.result import NEEDED, PowerResult
-from dyadline.studies.power.search import needed
+from dyadline.studies.power.search import checked_range, needed
 from dyadline.studies.power.summary import design_row, rejections, scores_table, tests_table
 from dyadline.studies.power.work import ESTIMATED, PowerWork
 
@@ -124,7 +124,9 @@ def power_study(
         error_free=question.error_free,
         levels=question.levels,
     )
-    parts = [part for task, made in enumerate(truths) for part in _parts(task, made.dyads, range(question.replicates))]
+    parts = [
+        part for task, made in enumerate(truths) for part in parts_of(task, question.replicates, _size(made.dyads))
+    ]
     done = run(work, parts, store=stores("grid", fingerprint(work)) if stores else None, progress=progress)
     lost = Counter(failure.task for failure in done.failures)
     numbers = range(len(shown))
@@ -175,6 +177,13 @@ def _check(question: Question, truth: Truth) -> None:
         raise PlanError(
             "Three levels need therapists, and the truth has none", way_out="Say how many patients each has"
         )
+    if question.goal is not None:
+        low, high = question.search
+        low, _ = checked_range(
+            goal=question.goal, alpha=question.alpha, low=low, high=high, tolerance=question.precision
+        )
+        for design in question.designs:
+            designed(truth, replace(design, dyads=low))  # what fails there would look like a test without power
     names = [describe_operationalisation(how).name for how in question.scores]
     if len(set(names)) < len(names):
         raise PlanError("An operationalisation stands twice", where="scores")
@@ -187,16 +196,16 @@ def _with_nulls(shown: list[Truth], truth: Truth, question: Question) -> tuple[l
     if not question.null:
         return truths, nulls
     for number, design in enumerate(question.designs):
-        still = designed(truth, replace(design, effect=0.0))
+        still = designed(without_effect(truth), replace(design, effect=0.0))
         if still not in truths:
             truths.append(still)
         nulls[number] = truths.index(still)
     return truths, nulls
 
 
-def _parts(task: int, dyads: int, numbers: range) -> list[Part]:
-    size = max(4, min(64, AT_ONCE // dyads))
-    return [Part(task, tuple(numbers[k : k + size])) for k in range(0, len(numbers), size)]
+def _size(dyads: int) -> int:
+    """Replicates of a part."""
+    return max(4, min(64, AT_ONCE // dyads))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +281,7 @@ class _Power:
     alpha: float
 
     def __call__(self, n: int, begin: int, count: int) -> tuple[int, int]:
-        done: Done = self.run(self.work, _parts(n, n, range(begin, begin + count)), store=self.store)
+        done: Done = self.run(self.work, parts_of(n, count, _size(n), first=begin), store=self.store)
         if done.interrupted:
             raise _Interrupted
         arrays = done.arrays.get(n)

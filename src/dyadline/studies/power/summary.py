@@ -16,13 +16,11 @@ from dyadline.engine.moments import Array
 from dyadline.parallel.jobs import Arrays
 from dyadline.plan.scores import describe_operationalisation
 from dyadline.plan.truth import Truth
+from dyadline.studies.intervals import NORMAL, wilson
 from dyadline.studies.power.design import Design, patients_per_therapist, share_lost
 from dyadline.studies.power.models import terms_in_question
 from dyadline.studies.power.result import SCORES, TESTS
 from dyadline.studies.power.work import ERROR_FREE, ESTIMATED, PowerWork, correlation
-
-NORMAL = 1.959963984540054
-"""97.5 % of the standard normal distribution."""
 
 CLEAR = 3.0
 """A ratio is given only where its denominator is so many standard errors from zero."""
@@ -30,15 +28,12 @@ CLEAR = 3.0
 Row = dict[str, object]
 
 
-def wilson(successes: float, trials: int) -> tuple[float | None, float | None, float | None]:
-    """A share and its 95 % interval after Wilson (1927); nothing without trials."""
+def share(successes: int, trials: int) -> tuple[float | None, float | None, float | None]:
+    """A share and its 95 % interval (Wilson); nothing without trials."""
     if not trials:
         return None, None, None
-    share = successes / trials
-    z2 = NORMAL * NORMAL / trials
-    middle = (share + z2 / 2.0) / (1.0 + z2)
-    half = NORMAL * np.sqrt(share * (1.0 - share) / trials + z2 / (4.0 * trials)) / (1.0 + z2)
-    return share, max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    low, high = wilson(np.array(successes), np.array(trials))
+    return successes / trials, float(low), float(high)
 
 
 def rejections(arrays: Arrays, key: str, alpha: float) -> NDArray[np.bool_]:
@@ -108,17 +103,17 @@ def tests_table(
     """
     rows: list[Row] = []
     for design, named in enumerate(shown):
-        if design not in arrays:
+        if not arrays.get(design) and not lost.get(design):
             continue
         for number, how in enumerate(work.scores):
             plan = work.plan.model_copy(update={"convergence": how})
             for model in work.models:
                 terms = terms_in_question(model, plan, every=work.every)
                 key = f"{number}.{model}"
-                measured = _measures(arrays[design], key, alpha, lost.get(design, 0))
+                measured = dict.fromkeys(TESTS) | _measures(arrays.get(design, {}), key, alpha, lost.get(design, 0))
                 still = nulls.get(design, -1)
                 wrong = (
-                    _shares(arrays[still], f"{key}.{ESTIMATED}", alpha, lost.get(still, 0)) if still in arrays else []
+                    _shares(arrays[still], f"{key}.{ESTIMATED}", alpha, lost.get(still, 0)) if arrays.get(still) else []
                 )
                 for place, term in enumerate(terms):
                     about = {
@@ -130,8 +125,8 @@ def tests_table(
                     type_i = wrong[place] if wrong else (None, None, None)
                     rows.append(
                         {
-                            **about,
                             **{name: _plain(values, place) for name, values in measured.items()},
+                            **about,
                             **dict(zip(("type_i", "type_i_low", "type_i_high"), type_i, strict=True)),
                         }
                     )
@@ -147,8 +142,16 @@ def _plain(values: object, place: int) -> object:
 
 
 def _shares(arrays: Arrays, key: str, alpha: float, lost: int) -> list[tuple[float | None, float | None, float | None]]:
-    hits = rejections(arrays, key, alpha)
-    return [wilson(int(column.sum()), len(hits) + lost) for column in hits.T]
+    """Shares of rejections; none of a test that no replicate has an answer to."""
+    hits, answered = rejections(arrays, key, alpha), _answered(arrays, key)
+    trials = np.where(answered.any(axis=0), len(hits) + lost, 0)
+    return [share(int(some), int(n)) for some, n in zip(hits.sum(axis=0), trials, strict=True)]
+
+
+def _answered(arrays: Arrays, key: str) -> NDArray[np.bool_]:
+    """Whether each test of each replicate has an estimate that can be used, (n, T)."""
+    converged, estimate = _numbers(arrays, f"{key}.converged"), _numbers(arrays, f"{key}.estimate")
+    return np.asarray(converged[:, None].astype(bool) & np.isfinite(estimate))
 
 
 def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, object]:
@@ -156,9 +159,10 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
     from scipy.special import stdtrit
 
     own = f"{key}.{ESTIMATED}"
+    if f"{own}.estimate" not in arrays:
+        return {"replicates": lost, "failed": lost}
     estimate, error, df = (_numbers(arrays, f"{own}.{name}") for name in ("estimate", "std_error", "df"))
-    converged = _numbers(arrays, f"{own}.converged").astype(bool)
-    answered = converged[:, None] & np.isfinite(estimate)
+    answered = _answered(arrays, own)
     terms = estimate.shape[1]
     power = _shares(arrays, own, alpha, lost)
     found: dict[str, object] = {
@@ -177,12 +181,12 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
     if f"{exact}.estimate" not in arrays:
         return found
     true = _numbers(arrays, f"{exact}.estimate")
-    both = answered & _numbers(arrays, f"{exact}.converged")[:, None].astype(bool) & np.isfinite(true)
+    both = answered & _answered(arrays, exact)
     target = _means(true, both)
     bias, n = _means(estimate - true, both), both.sum(axis=0)
     half = stdtrit(np.minimum(df, 1e12), 0.975) * error
     inside = both & (np.abs(estimate - target) <= half)
-    cover = [wilson(int(hit), int(all_)) for hit, all_ in zip(inside.sum(axis=0), n, strict=True)]
+    cover = [share(int(hit), int(all_)) for hit, all_ in zip(inside.sum(axis=0), n, strict=True)]
     with np.errstate(invalid="ignore", divide="ignore"):
         bias_error = _spreads(estimate - true, both) / np.sqrt(n)
         clear = np.abs(target) > CLEAR * _spreads(true, both) / np.sqrt(n)
@@ -235,10 +239,10 @@ def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[
     """One row per design and operationalisation; columns as `result.SCORES`."""
     rows: list[Row] = []
     for design, named in enumerate(shown):
-        if design not in arrays:
+        found = arrays.get(design)
+        if found is None:
             continue
         for number, how in enumerate(work.scores):
-            found = arrays[design]
             key = f"{number}.reliability"
             r = correlation(_numbers(found, key)) if key in found else None
             rows.append(
@@ -246,8 +250,8 @@ def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[
                     **named,
                     "score": describe_operationalisation(how).name,
                     "reliability": None if r is None else r * r,
-                    "validity": correlation(_numbers(found, f"{number}.validity")),
-                    "without": float(_numbers(found, f"{number}.without").mean()),
+                    "validity": correlation(_numbers(found, f"{number}.validity")) if found else None,
+                    "without": float(_numbers(found, f"{number}.without").mean()) if found else None,
                 }
             )
     return pl.DataFrame(rows, schema=SCORES)
