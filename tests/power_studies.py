@@ -47,6 +47,7 @@ def make_truth(study: str = "study1", **outcome: Any) -> Truth:
     """The twin's parameters with an outcome that true curves drive."""
     given = parameters(study)
     given["outcome"] = given["outcome"] | {"given": "latent", "effect": 0.3} | outcome
+    given["outcome"]["slope"] = given["outcome"]["slope"] | {"convergence": 0.0}
     return Truth.model_validate(given)
 
 

@@ -121,7 +121,7 @@ def design(
         print_json({"title": found.title, "alpha": found.alpha, "replicates": found.replicates, **tables})
     else:
         console(lambda width: power_table(found, width=width))
-        typer.echo(f"\nReport: {', '.join(str(p) for p in written if p.parent == folder and p.stem == 'report')}")
+        typer.echo(f"Report: {', '.join(str(p) for p in written if p.parent == folder and p.stem == 'report')}")
     if found.interrupted:
         typer.echo(f"Stopped. What is finished is in {parts}; the same command with --resume goes on.", err=True)
         raise typer.Exit(INTERRUPTED)
