@@ -18,9 +18,12 @@ from dyadline.report.prose.references import cited_blocks
 from dyadline.studies.power.result import PowerResult
 from dyadline.words import counted
 
-NOT_SEARCHED = (
-    "No number of dyads was searched for. The same command with --find .8 (in Python: goal=0.8) finds the number that "
-    "gives a power of 80%."
+NOT_SEARCHED: tuple[Part, ...] = (
+    "No number of dyads was searched for. The same command with ",
+    Cell(value="--find .8", kind="text"),
+    " (in Python: ",
+    Cell(value="goal=0.8", kind="text"),
+    ") finds the number that gives a power of 80%.",
 )
 
 INTERRUPTED = "Interrupted: not all that was asked for is done, and designs differ in their numbers of replicates."
@@ -115,7 +118,7 @@ def _power(grid: Grid, part: tables.Shown) -> Iterator[Block]:
 
 def _needed(grid: Grid) -> Iterator[Block]:
     table = tables.needed_table(grid)
-    yield table if table is not None else Paragraph(parts=(NOT_SEARCHED,))
+    yield table if table is not None else Paragraph(parts=NOT_SEARCHED)
 
 
 def _errors(grid: Grid, part: tables.Shown) -> Iterator[Block]:

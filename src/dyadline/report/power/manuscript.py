@@ -72,7 +72,7 @@ def _assumed(grid: Grid, r: dict[str, Any]) -> Iterator[Part]:
             (*truth.therapist_effects.outcome, truth.therapist_effects.patient, truth.therapist_effects.therapist)
         )
         therapists = value_words("per_therapist", r["per_therapist"])
-        lost.append(therapists if differ else f"{therapists} (who do not differ)")
+        lost.append(therapists if differ else f"{therapists} without differences between therapists")
     yield f", {', '.join(lost)}" if lost else ""
     yield ", and growth curves of ratings and outcome with the means and variances that the supplement lists. "
 

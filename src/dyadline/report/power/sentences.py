@@ -107,7 +107,7 @@ def needed_of_main(grid: Grid) -> Record | None:
 
 def _trust(grid: Grid, r: Record) -> Iterator[Part]:
     where, alpha = grid.held_words(), grid.result.alpha
-    yield f"What follows is for {where}. " if where else ""
+    yield f"What follows is for the design with {where}. " if where else ""
     if r["attenuation"] is not None:
         yield "Because the score has error, the slope that is found is on average "
         yield from rate_parts(r, "attenuation")
