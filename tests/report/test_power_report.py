@@ -16,7 +16,7 @@ import dyadline as dl
 from dyadline.parallel.jobs import Failure
 from dyadline.plan.truth_document import read_truth
 from dyadline.publication import write_power
-from dyadline.report.document import Paragraph, Reference
+from dyadline.report.document import Reference
 from dyadline.report.numbers import words
 from dyadline.report.power import sentences
 from dyadline.report.power.compose import power_document
@@ -30,6 +30,7 @@ from dyadline.report.writers.markdown import write_markdown
 from every_number import cells, numbers, of_table, paragraphs, plain, quickly_drawn, read, spaced_anyhow
 from linked_figures import EVIL, LONG, RIGHT_TO_LEFT
 from power_studies import NAMES, SHORT, make_truth, power_result, rich_result
+from power_words import flat, printed, said
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -70,25 +71,6 @@ ODD = {
 
 def main_test(result) -> pl.DataFrame:
     return result.tests.filter((pl.col("model") == 3) & (pl.col("term") == "time:convergence"))
-
-
-def flat(blocks) -> str:
-    """Sentences as a reader sees them."""
-    parts = [p for b in blocks if isinstance(b, Paragraph) for p in (b.heading, *b.parts, "\n")]
-    return "".join(words(p) if hasattr(p, "kind") else getattr(p, "letters", "") or str(p) for p in parts)
-
-
-def said(document, key: str) -> str:
-    (section,) = [s for s in document.sections if s.key == key]
-    return flat(section.blocks)
-
-
-def printed(table) -> dict[tuple[str, str], list[str]]:
-    return {
-        (group.label, row.label): ["" if c is None else words(c) for c in row.cells]
-        for group in table.groups
-        for row in group.rows
-    }
 
 
 @cache
@@ -141,8 +123,11 @@ def test_the_main_result_in_a_sentence():
         "studies by the test of Convergence × Time in Model 3; for 80% it takes 300 [288, 314] dyads."
     )
     assert f"on average {100 * row['attenuation']:.0f}% [" in text
-    assert f"with such a score power would be {100 * row['power_error_free']:.0f}%" in text
-    assert "rejects in 5.2% [4.0, 6.8] of studies: within Monte-Carlo error" in text
+    assert f"without that error power would be {100 * row['power_error_free']:.0f}%" in text
+    assert (
+        "no effect, the test is significant in 5.2% [4.0, 6.8] of studies: within Monte-Carlo error of the nominal 5%"
+        in text
+    )
     assert "Read before use" not in text
 
 
@@ -153,7 +138,7 @@ def test_words_and_tables_have_the_same_numbers():
     for label, place in (("60", "60 dyads"), ("300", "300 dyads")):
         shares = [str(int(two)) for cell in table["", label] for two in re.findall(r"[.](..)", cell)]
         assert "{}% [{}, {}] ({})".format(*shares, place) in text
-    assert "the first that has 80% is 300" in text
+    assert "the first that reaches 80% is 300 dyads" in text
     test = "Model 3: Convergence × Time"
     main = [cells for (group, _), cells in printed(document.table("power")).items() if group == test]
     assert [row[0] for row in main] == [table["", n][0] for n in ("60", "120", "300")]
@@ -185,7 +170,7 @@ def test_type_i_error_beyond_chance_is_said():
     assert "Type I error is highest with 20 patients per therapist: 12.8% [10.9, 15.0], more than the level" in text
     errors = said(document, "errors")
     # 4 designs × 4 tests; the two larger groups of patients are above
-    assert "In 8 of 16 combinations of design, score and test the Monte-Carlo interval holds the nominal 5%" in errors
+    assert "In 8 of 16 combinations of design and test the Monte-Carlo interval holds the nominal 5%" in errors
     assert "8 lie above it; the farthest is" in errors and "finds effects that are none" in errors
     table = printed(document.table("by-per-therapist"))
     assert table["", "none"][2] == ".052" and table["", "20"][2:] == [".128", "[.109, .150]"]

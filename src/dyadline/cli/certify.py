@@ -24,10 +24,12 @@ REASONS = {
 
 
 def certify(
-    seeds: Annotated[int, typer.Option(help="Draws of each study; seeds 1, 2, ...")] = 1000,
-    studies: Annotated[str, typer.Option(help="study1, study2 or both, with a comma.")] = "study1,study2",
-    dyads: Annotated[int | None, typer.Option(help="Dyads of each study; the paper's by default.")] = None,
-    out: Annotated[Path, typer.Option(help="Page to write, in Markdown.")] = Path("recovery.md"),
+    seeds: Annotated[int, typer.Option(help="How often each study is drawn: seeds 1, 2, …")] = 1000,
+    studies: Annotated[
+        str, typer.Option(help="study1, study2 or both, with a comma.", metavar="WORDS")
+    ] = "study1,study2",
+    dyads: Annotated[int | None, typer.Option(help="Dyads of each study; those of the paper by default.")] = None,
+    out: Annotated[Path, typer.Option(help="Page to write (.md).")] = Path("recovery.md"),
     executor: ExecutorOption = "processes",
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
@@ -35,10 +37,11 @@ def certify(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Draw the bundled studies many times: does the analysis give back what they were made from?
+    """Check the software: does the analysis give back what simulated studies were made from?
 
-    Bias, standard errors, coverage and type I error, each with its Monte-Carlo error, as a page. Exit status 1 if
-    something lies beyond chance for no known reason, or a draw has no answer.
+    Draws the bundled studies many times, analyses each as any other, and writes a page: bias, standard errors,
+    coverage and type I error, each with its Monte-Carlo error. Exit status 1 if something lies beyond chance for no
+    known reason, or a draw has no answer.
     """
     from dyadline.certification import certify as made
     from dyadline.parallel.run import check_running

@@ -10,45 +10,58 @@ from dyadline.cli.console import Json, console, folded, print_json
 from dyadline.cli.ranges import numbers, whole_numbers
 
 app = typer.Typer(
-    help="Power and sample size: of one slope in closed form, of a whole design by simulation.",
+    help="Power and number of dyads: by a formula (slope), or by simulating the whole study (design).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@app.callback()
-def _power() -> None:
-    """Keep `slope` a verb of its own while it is the only one."""
-
-
-_LISTS = "one or a list (.2,.3)"
+_LISTS = "one or a list such as .2,.3"
 
 
 @app.command()
 def slope(
     beta: Annotated[
-        str | None, typer.Option(help=f"Standardised slope of the score without error: {_LISTS}.", show_default=False)
+        str | None,
+        typer.Option(
+            help=f"Standardised slope of the outcome on the score, without error of the score: {_LISTS}. With one "
+            "predictor it is their correlation.",
+            metavar="NUMBERS",
+            show_default=False,
+        ),
     ] = None,
     n: Annotated[
         str | None,
-        typer.Option("--n", help="Number of dyads: one, a list (96,139) or a range (60:400:20).", show_default=False),
+        typer.Option(
+            "--n",
+            help="Number of dyads: one, a list such as 96,139, or a range from:to:step such as 60:400:20.",
+            metavar="NUMBERS",
+            show_default=False,
+        ),
     ] = None,
-    power: Annotated[str | None, typer.Option(help=f"Wanted power: {_LISTS}.", show_default=False)] = None,
+    power: Annotated[
+        str | None,
+        typer.Option(help="Power that is wanted: one or a list such as .8,.9.", metavar="NUMBERS", show_default=False),
+    ] = None,
     alpha: Annotated[float, typer.Option(help="Level of the two-sided test.")] = 0.05,
-    covariates: Annotated[int, typer.Option(help="Further predictors in the regression.")] = 0,
+    reliability: Annotated[
+        float, typer.Option(help="Reliability of the score: the share of its variance that is not error.")
+    ] = 1.0,
+    covariates: Annotated[int, typer.Option(help="Number of covariates, such as the baseline.")] = 0,
     r2_outcome: Annotated[
-        float, typer.Option(help="Share of the outcome's variance that the covariates explain without the score.")
+        float, typer.Option(help="Share of the outcome's variance that covariates explain without the score.")
     ] = 0.0,
     r2_predictor: Annotated[
-        float, typer.Option(help="R² of the score, as observed, on the covariates: 1 − 1/VIF.")
+        float, typer.Option(help="Share of the score's variance that covariates explain: 1 − 1/VIF.")
     ] = 0.0,
-    reliability: Annotated[float, typer.Option(help="Of the score: share of its variance that is not error.")] = 1.0,
     json: Json = False,
 ) -> None:
-    """Dyads, power or smallest slope of a regression, whichever is left out.
+    """By a formula: dyads, power or smallest slope, from the other two.
 
-    A t test of one standardised slope, one row per dyad: --beta .3 --power .8 gives the number of dyads, --beta .3
-    --n 96 the power, --n 96 --power .8 the smallest slope that is found so often.
+    For a regression with one row per dyad; it knows nothing of sessions, drop-out or therapists.
+
+    --beta .3 --power .8 gives the number of dyads, --beta .3 --n 96 the power, and --n 96 --power .8 the smallest
+    slope that is found so often.
     """
     from itertools import product
 

@@ -18,57 +18,106 @@ def design(
     study: Annotated[
         str,
         typer.Argument(
-            help="study1, study2, a plan or a parameter file (.toml); a plan is carried out first.",
+            help="Where the parameters come from: study1 or study2 (the bundled examples), a parameter file (.toml), "
+            "or the plan of your own data, which is analysed first.",
             metavar="STUDY",
             show_default=False,
         ),
     ],
     effect: Annotated[
-        str, typer.Option(help="Standardised effect of true convergence on the outcome's slope; one or a list (.2,.3).")
+        str,
+        typer.Option(
+            help="Effect to be found: the correlation of true convergence with true change of the outcome. One or a "
+            "list such as .2,.3.",
+            metavar="NUMBERS",
+        ),
     ] = "0.3",
-    dyads: Annotated[str | None, typer.Option(help="Number of dyads: one, a list or a range (60:400:20).")] = None,
-    sessions: Annotated[str | None, typer.Option(help="Occasions with ratings (3,8,14), over the same time.")] = None,
-    drop_out: Annotated[str | None, typer.Option(help="Share of dyads lost by the last occasion (0,.3).")] = None,
-    per_therapist: Annotated[str | None, typer.Option(help="Patients per therapist (1,3,6).")] = None,
+    dyads: Annotated[
+        str | None,
+        typer.Option(
+            help="Number of dyads: one, a list, or a range from:to:step such as 60:400:20.", metavar="NUMBERS"
+        ),
+    ] = None,
+    sessions: Annotated[
+        str | None,
+        typer.Option(help="Number of sessions with ratings, over the same time, such as 3,8,14.", metavar="NUMBERS"),
+    ] = None,
+    drop_out: Annotated[
+        str | None,
+        typer.Option(help="Share of dyads lost by the last session, such as 0,.3.", metavar="NUMBERS"),
+    ] = None,
+    per_therapist: Annotated[
+        str | None, typer.Option(help="Patients for each therapist, such as 1,3,6.", metavar="NUMBERS")
+    ] = None,
     scores: Annotated[
         str,
         typer.Option(
-            help="Ways to score, with a comma between: plan for the plan's own, else what differs from it: "
-            "plan,ols,signed/none,observed."
+            help="Convergence scores to compare: plan is the study's own, others are called by what differs from it, "
+            "such as plan,ols,signed/none,observed.",
+            metavar="WORDS",
         ),
     ] = "plan",
-    models: Annotated[str, typer.Option(help="2, 3 or 2,3.")] = "2,3",
-    levels: Annotated[int, typer.Option(help="2, or 3 with therapists above the dyads (slower).")] = 2,
-    reps: Annotated[int, typer.Option(help="Simulated studies per design.")] = 1000,
-    find: Annotated[float | None, typer.Option(help="Search the dyads for this power, such as .8.")] = None,
-    search: Annotated[str, typer.Option(help="Fewest and most dyads of the search.")] = "20,2000",
-    precision: Annotated[float, typer.Option(help="Half width of their 95 % interval, as a share of them.")] = 0.05,
+    find: Annotated[
+        float | None, typer.Option(help="Find the number of dyads that gives this power, such as .8.")
+    ] = None,
+    search: Annotated[
+        str, typer.Option(help="Fewest and most dyads to look among with --find.", metavar="NUMBERS")
+    ] = "20,2000",
+    precision: Annotated[
+        float, typer.Option(help="How precisely --find looks: .05 is plus or minus 5 % of the number.")
+    ] = 0.05,
+    reps: Annotated[int, typer.Option(help="Simulated studies for each design.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers: the same seed gives the same numbers.")] = 1,
     alpha: Annotated[float, typer.Option(help="Level of the two-sided tests.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 1,
-    null: Annotated[bool, typer.Option("--null/--no-null", help="Also without effect: type I error.")] = True,
+    models: Annotated[
+        str,
+        typer.Option(
+            help="Models to test in: 2 (convergence), 3 (with the other predictors) or both.", metavar="NUMBERS"
+        ),
+    ] = "2,3",
+    levels: Annotated[
+        int, typer.Option(help="Levels of the analysis: 2, or 3 with therapists above the dyads (slower).")
+    ] = 2,
+    null: Annotated[
+        bool, typer.Option("--null/--no-null", help="Draw studies without any effect as well, for the type I error.")
+    ] = True,
     error_free: Annotated[
-        bool, typer.Option("--error-free/--no-error-free", help="Also with scores free of error: bias, coverage.")
+        bool,
+        typer.Option(
+            "--error-free/--no-error-free",
+            help="Analyse with scores free of error as well, for bias, coverage and attenuation.",
+        ),
     ] = True,
     every: Annotated[
-        bool, typer.Option("--all-terms", help="Tests of all predictors, not of convergence alone.")
+        bool, typer.Option("--all-terms", help="Count the tests of all predictors, not of convergence alone.")
     ] = False,
     confounded: Annotated[
-        bool, typer.Option("--confounded", help="Early alliance and development have the study's effects too.")
+        bool,
+        typer.Option(
+            "--confounded",
+            help="Let early alliance and its development have the effects that the parameters give them; without it "
+            "convergence alone drives change.",
+        ),
     ] = False,
     executor: ExecutorOption = "processes",
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; NAME-power by default.")] = None,
-    formats: Annotated[str, typer.Option("--format", help="Of the report: html,docx,pdf,tex,md or all.")] = "html",
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; STUDY-power by default.")] = None,
+    formats: Annotated[
+        str, typer.Option("--format", help="Of the report: html, docx, pdf, tex, md, with commas, or all.")
+    ] = "html",
     figures: Figures = False,
     resume: ResumeOption = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Power of the tests of convergence in a real design, by simulation.
+    """By simulation: power of a planned study.
 
-    Studies are drawn, scored and analysed as a real one would be, for every combination of what is listed. Shows power,
-    type I error, bias, coverage and attenuation with their Monte-Carlo errors, and writes a report.
+    Studies are drawn, with their sessions, drop-out and therapists, scored and analysed as yours would be, for every
+    combination of what is listed. What is not said stays as it is in STUDY. Shows power and type I error, and writes a
+    report with tables, figures and a paragraph for a manuscript.
+
+    dyadline power design study1 --dyads 60:300:40 --sessions 3,8,14
     """
     from shutil import rmtree
 
@@ -122,7 +171,7 @@ def design(
         print_json({"title": found.title, "alpha": found.alpha, "replicates": found.replicates, **tables})
     else:
         console(lambda width: power_table(found, width=width))
-        typer.echo(f"\nReport: {', '.join(str(p) for p in written if p.parent == folder and p.stem == 'report')}")
+        typer.echo(f"Report: {', '.join(str(p) for p in written if p.parent == folder and p.stem == 'report')}")
     if found.interrupted:
         typer.echo(f"Stopped. What is finished is in {parts}; the same command with --resume goes on.", err=True)
         raise typer.Exit(INTERRUPTED)

@@ -11,6 +11,7 @@ import typer
 
 from dyadline.cli.console import Force, progress
 from dyadline.errors import PlanError
+from dyadline.words import counted
 
 if TYPE_CHECKING:
     from dyadline.plan.analysis import AnalysisPlan
@@ -22,25 +23,36 @@ def simulate(
     study: Annotated[
         str,
         typer.Argument(
-            help="study1, study2, a parameter file, or a plan, whose estimates are then the truth.",
-            metavar="STUDY|FILE.toml|PLAN.toml",
+            help="What it shall be like: study1 or study2 (the bundled examples), a parameter file (.toml), or the "
+            "plan of your own data, whose estimates are then the parameters.",
+            metavar="STUDY",
             show_default=False,
         ),
     ],
     dyads: Annotated[int | None, typer.Option(help="Number of dyads; the study's own by default.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the random numbers; the study's own by default.")] = None,
-    items: Annotated[bool, typer.Option("--items", help="Answers to single items instead of scores.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random numbers; the study's own by default.")] = None,
+    items: Annotated[bool, typer.Option("--items", help="Write answers to single items instead of scores.")] = False,
     exact: Annotated[
-        bool, typer.Option("--exact", help="The sample has exactly the stated means, variances and covariances.")
+        bool,
+        typer.Option(
+            "--exact", help="Draw a sample with exactly the means, variances and covariances of the parameters."
+        ),
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="File to write (csv or parquet); standard output if none.")] = None,
-    plan: Annotated[Path | None, typer.Option(help="Write the plan that goes with the file, too.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write (.csv or .parquet); on the screen if there is none.")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="Write the plan that goes with the file as well.")] = None,
     parameters: Annotated[
         Path | None, typer.Option(help="Write the parameters as a file to edit; without --out, nothing else.")
     ] = None,
     force: Force = False,
 ) -> None:
-    """Draw a synthetic study: like the bundled ones, like a file of parameters, or like an analysed study."""
+    """Draw a synthetic study: like the bundled ones, from a parameter file, or like your own.
+
+    dyadline simulate study1 --parameters my_study.toml     (parameters to edit)
+
+    dyadline simulate my_study.toml --out s.csv --plan s.toml     (a study from them)
+    """
     from dyadline.plan.document import plan_text
     from dyadline.plan.truth_document import truth_text
     from dyadline.publication import write_whole
@@ -61,8 +73,9 @@ def simulate(
     rows = _write(asked, out, bundled=study if bundled else None)
     where = "" if out is None else f"Wrote {out}: "
     kind = "exact moments, " if exact else ""
+    amount = f"{rows:,} rows of {counted(asked.truth.dyads, 'dyad')}"
     typer.echo(
-        f"{where}{rows} rows of {asked.truth.dyads} dyads, synthetic ({_title(asked.truth)}; {kind}seed {asked.seed}).",
+        f"{where}{amount}, synthetic ({_title(asked.truth)}; {kind}seed {asked.seed}).",
         err=True,
     )
     if out is not None and plan is not None:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from dyadline.plan.scores import DISCREPANCY, SLOPE, TRANSFORM, UNIT
-from dyadline.plan.truth import EFFECTS, PREDICTORS, DropOutTruth, Truth
+from dyadline.plan.truth import EFFECTS, PREDICTORS, Truth
 from dyadline.report.document import Block, Cell, Column, Paragraph, Part, Row, RowGroup, Table
 from dyadline.report.labels import NAMES
-from dyadline.report.numbers import decimals_of_spread, number, occasion, proportion
-from dyadline.report.power.grid import Grid, thinned
-from dyadline.report.power.names import DESIGNED, DIMENSIONS, value_text
-
-MOST_VALUES = 8
+from dyadline.report.numbers import decimals_of_spread, proportion
+from dyadline.report.power.design import MOST_VALUES, design_table
+from dyadline.report.power.grid import Grid
 
 _EFFECTS = {
     "patient": "Patient's rating, intercept",
@@ -63,8 +60,9 @@ def effect_words(grid: Grid) -> Paragraph:
             f"({truth.names.outcome}) is ",
             size,
             " of its standard deviation over dyads higher (for a negative number, lower), as the other predictors "
-            "leave it. Where the outcome counts symptoms, convergence that helps has a negative effect. β is an effect "
-            "of true convergence on the true slope: what a study sees of it is smaller.",
+            "leave it. It is a correlation, of true convergence with true change. A study has only estimates of both, "
+            "and finds less. Where the outcome counts symptoms, convergence that helps has a negative effect; for the "
+            "power of a two-sided test the sign makes little difference.",
         ),
     )
 
@@ -77,102 +75,9 @@ def _true_convergence(truth: Truth) -> str:
     unit = "" if what.slope == "endpoints" else f", {UNIT[what.unit]}"
     transform = "" if what.transform == "none" else f", {TRANSFORM[what.transform]}"
     return (
-        f"True convergence belongs to the raters' true curves, without any error of rating: the discrepancy is "
+        f"True convergence is computed from the raters' true lines, without any error of rating: the discrepancy is "
         f"{DISCREPANCY[what.discrepancy].format(side=side)}; convergence is {SLOPE[what.slope]}{unit}{transform}."
     )
-
-
-def design_table(grid: Grid) -> Table:
-    """Design and missing values, a line each."""
-    rows = [(_DESIGN[key], _values(grid, key)) for key in DESIGNED if _told(grid, key)]
-    rows += list(_of_truth(grid.result.truth, grid.designed))
-    return Table(
-        key="design",
-        caption="Design of the studies that were drawn",
-        stub="What",
-        columns=(Column(label="Value", align="text"),),
-        groups=(RowGroup(rows=tuple(Row(label=a, cells=(Cell(value=b, kind="text"),)) for a, b in rows)),),
-        note=("Where designs differ, all their values are named; everything else is the same in all of them.",)
-        if grid.designed
-        else (),
-    )
-
-
-_DESIGN = {
-    "dyads": "Dyads",
-    "sessions": "Sessions with ratings",
-    "drop_out": "Dyads lost by the last occasion",
-    "per_therapist": "Patients per therapist",
-    "effect": "Effect β of true convergence on the slope",
-}
-
-
-def _told(grid: Grid, key: str) -> bool:
-    return key in grid.designed or grid.reference[key] is not None
-
-
-def _values(grid: Grid, key: str) -> str:
-    values = grid.values(key)
-    said = [f"{value_text(key, v)}{'%' * (key == 'drop_out')}" for v in thinned(values, MOST_VALUES)]
-    more = "" if len(said) == len(values) else f" ({len(values)} {DIMENSIONS[key].what})"
-    return ", ".join(said) + more
-
-
-def _of_truth(truth: Truth, told: Sequence[str]) -> Iterator[tuple[str, str]]:
-    missing = truth.missing
-    if "sessions" not in told:
-        yield "Occasions with an outcome", _occasions(truth.occasions)
-        if truth.rated is not None:
-            yield "Occasions with ratings", _occasions(truth.rated)
-    if "drop_out" not in told:
-        yield "Drop-out", _drop_out(truth)
-    said = [("Occasion without any form", missing.skipped), ("Rater's form missing", missing.form)]
-    said.append(("Outcome missing", missing.outcome_form))
-    yield from ((label, f"{_percent(share)} of occasions") for label, share in said if share)
-    if truth.length is not None:
-        length = truth.length
-        yield (
-            "Number of sessions",
-            f"median {occasion(length.median)}, SD of its logarithm {number(length.log_sd)}, at least {length.least}",
-        )
-    if truth.alliance.scale is not None:
-        low, high = truth.alliance.scale
-        yield "Ratings are cut off at", f"{occasion(low)} and {occasion(high)}"
-    effects = truth.therapist_effects
-    if truth.therapists:
-        arms = ", ".join(f"{n} ({arm})" for arm, n in truth.therapists.items())
-        yield "Therapists in the parameter file", arms
-    sds = {
-        "outcome's intercept": effects.outcome[0],
-        "outcome's slope": effects.outcome[1],
-        "patients' ratings": effects.patient,
-        "therapist's ratings": effects.therapist,
-    }
-    named = [f"{what} {number(sd, decimals_of_spread(sd))}" for what, sd in sds.items() if sd]
-    yield "SD over therapists", ", ".join(named) if named else "none: therapists do not differ"
-
-
-def _drop_out(truth: Truth) -> str:
-    rule, always = truth.missing.drop_out, truth.missing.always
-    since = f"after the first {always}"
-    if not isinstance(rule, DropOutTruth):
-        return f"a chance of {_percent(rule)} before each occasion {since}" if rule else "nobody"
-    slopes = {"occasion": rule.time, "SD of the last outcome": rule.outcome}
-    slopes |= {"SD of the patient's last rating": rule.patient, "SD of the therapist's last rating": rule.therapist}
-    named = [f"{number(by)} per {what}" for what, by in slopes.items() if by]
-    more = f"; its log odds change by {', '.join(named)}" if named else ""
-    return f"a chance of {_percent(rule.rate)} before the first occasion {since}{more}"
-
-
-def _percent(share: float) -> str:
-    return f"{number(100.0 * share, 1)}%"
-
-
-def _occasions(times: Sequence[float]) -> str:
-    steps = {round(b - a, 9) for a, b in pairwise(times)}
-    if len(times) > 4 and len(steps) == 1:
-        return f"{occasion(times[0])}, {occasion(times[1])}, …, {occasion(times[-1])}"
-    return ", ".join(map(occasion, times))
 
 
 def curves_table(truth: Truth) -> Table:
@@ -217,8 +122,8 @@ def curves_table(truth: Truth) -> Table:
             RowGroup(label="Around the curve, over occasions", rows=tuple(row(a, None, sd) for a, sd in residuals)),
         ),
         note=(
-            "Slopes per unit of time; the outcome's intercept and slope at average predictors, their standard "
-            "deviations beyond what predictors explain. Parameters of the first design.",
+            "Slopes per unit of time. Outcome: means at average predictors; standard deviations beyond what the other "
+            "predictors explain, of the slope with what convergence explains.",
         ),
     )
 
@@ -290,6 +195,6 @@ def coefficients_table(grid: Grid) -> Table | None:
         groups=(RowGroup(rows=tuple(rows)),),
         note=(
             "Predictors that are not named add nothing.",
-            f" β: as the standardised effect says ({named})." if 0 < len(asked) <= MOST_VALUES else "",
+            f" β: the standardised effect that was asked for ({named})." if 0 < len(asked) <= MOST_VALUES else "",
         ),
     )

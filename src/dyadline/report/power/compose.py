@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from dyadline.report.document import Block, Cell, Document, Paragraph, Part, Section
-from dyadline.report.numbers import count
+from dyadline.report.document import Block, Cell, Document, Paragraph, Part, Reference, Section
 from dyadline.report.power import sentences, tables
 from dyadline.report.power.assumptions import assumption_blocks
 from dyadline.report.power.attenuation import attenuation_figure
 from dyadline.report.power.failures import failure_blocks
 from dyadline.report.power.grid import Grid, make_grid
+from dyadline.report.power.manuscript import manuscript_blocks
+from dyadline.report.power.operationalisations import score_blocks
 from dyadline.report.power.questions import question_blocks
 from dyadline.report.prose.references import cited_blocks
 from dyadline.studies.power.result import PowerResult
 from dyadline.words import counted
+
+NOT_SEARCHED: tuple[Part, ...] = (
+    "No number of dyads was searched for. The same command with ",
+    Cell(value="--find .8", kind="text"),
+    " (in Python: ",
+    Cell(value="goal=0.8", kind="text"),
+    ") finds the number that gives a power of 80%.",
+)
 
 INTERRUPTED = "Interrupted: not all that was asked for is done, and designs differ in their numbers of replicates."
 
@@ -44,6 +53,7 @@ def power_document(result: PowerResult) -> Document:
         ("power", "Power", _power(grid, part)),
         ("questions", "Design questions", question_blocks(grid)),
         ("needed", "Dyads needed", _needed(grid)),
+        ("manuscript", "For a manuscript", manuscript_blocks(grid)),
         ("errors", "Type I error, bias and coverage", _errors(grid, part)),
         ("attenuation", "Score reliability and attenuation", _attenuation(grid)),
         ("failures", "Failures and boundary fits", failure_blocks(grid)),
@@ -63,8 +73,9 @@ def power_document(result: PowerResult) -> Document:
 
 
 def _subtitle(result: PowerResult) -> str:
-    designs = counted(result.tests["design"].n_unique(), "design")
-    return f"Power by simulation: {designs}, {count(result.replicates)} replicates each. No patient's data are in it."
+    n = result.tests["design"].n_unique()
+    studies = f"{counted(result.replicates, 'simulated study', 'simulated studies')}{' each' * (n > 1)}"
+    return f"Power by simulation: {counted(n, 'design')}, {studies}. No patient's data are in it."
 
 
 def _nothing(result: PowerResult) -> Section:
@@ -76,30 +87,38 @@ def _nothing(result: PowerResult) -> Section:
 def _assumptions(grid: Grid) -> Iterator[Block]:
     result = grid.result
     parts: list[Part] = [
-        "Studies were drawn from the parameters below, scored and analysed as a real one would be: ",
+        "Studies were drawn from the parameters below, scored and analysed as a real one would be, ",
         Cell(value=result.replicates, kind="count"),
-        " replicates for each design, level of the tests ",
+        " (called replicates) for each design. Tests are two-sided at α = ",
         Cell(value=result.alpha, kind="proportion"),
-        " (two-sided), models by REML with Satterthwaite's degrees of freedom, seed ",
-        Cell(value=str(result.seed), kind="text"),
-        ".",
+        "; models are fitted by REML, with Satterthwaite's degrees of freedom.",
     ]
     yield Paragraph(parts=tuple(parts))
     yield from assumption_blocks(grid)
-    if result.operationalisations:
-        yield tables.scores_table(result, dict(grid.short))
+    yield from score_blocks(result, grid.short)
 
 
 def _power(grid: Grid, part: tables.Shown) -> Iterator[Block]:
+    all_tests, terms = grid.result.tests, set(part.frame["term"])
     if part.left_out:
-        said = f"{count(grid.result.tests.height)} combinations of design, score and test are too many for one table."
-        yield Paragraph(parts=(said,))
+        yield Paragraph(
+            parts=(
+                "Of ",
+                Cell(value=all_tests.height, kind="count"),
+                f" {sentences.combinations(grid)} ",
+                Reference("table-power"),
+                " has the ",
+                Cell(value=part.frame.height, kind="count"),
+                f" that answer most{f', all of {grid.test}' if len(terms) == 1 else ''}; tables/tests.csv has all.",
+            )
+        )
+    yield from sentences.tests_without_effect(grid, terms)
     yield tables.power_table(grid, part)
 
 
 def _needed(grid: Grid) -> Iterator[Block]:
     table = tables.needed_table(grid)
-    yield table if table is not None else Paragraph(parts=("No number of dyads was searched for.",))
+    yield table if table is not None else Paragraph(parts=NOT_SEARCHED)
 
 
 def _errors(grid: Grid, part: tables.Shown) -> Iterator[Block]:

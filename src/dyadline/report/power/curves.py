@@ -28,11 +28,11 @@ from dyadline.report.power.tables import rate_cells
 from dyadline.words import listed
 
 TITLES = {
-    "dyads": "More dyads",
-    "sessions": "More sessions",
-    "drop_out": "What if more dyads drop out",
-    "per_therapist": "One therapist for how many patients",
-    "effect": "How large an effect can be found",
+    "dyads": "How many dyads?",
+    "sessions": "How many sessions?",
+    "drop_out": "What if more dyads drop out?",
+    "per_therapist": "How many patients for each therapist?",
+    "effect": "How large an effect can be found?",
 }
 
 
@@ -139,9 +139,9 @@ def ends_and_goal(cut: Slice) -> Iterator[Part]:
         if cut.x in ("dyads", "sessions"):
             enough = [r[cut.x] for r in rows if r["power"] >= cut.grid.goal]
             yield (
-                f"; the first that has {_goal(cut)} is {value_text(cut.x, min(enough))}"
+                f"; the first that reaches {_goal(cut)} is {cut.grid.words(cut.x, min(enough))}"
                 if enough
-                else (f"; none that was tried has {_goal(cut)}")
+                else (f"; none that was tried reaches {_goal(cut)}")
             )
         yield ". "
 

@@ -19,6 +19,9 @@ MOST_LINES, MOST_PANELS = len(COLOURS), 6
 SIZES = {1: (620, 260, 1), 4: (300, 220, 2), MOST_PANELS: (205, 170, 3)}
 """Most panels -> width and height of each, and how many stand beside each other."""
 
+ACROSS = 560
+"""Width that a heat map's cells share."""
+
 Values = list[Spec]
 
 POWER, TYPE_I = "Power", "Type I error"
@@ -149,7 +152,7 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
     caption, alt
         Of the figure.
     """
-    drawn = []
+    drawn, columns = [], min(2, len(panels))
     for panel in panels:
         values = [{**v, "said": proportion(v["y"])} for v in panel.values]
         dyads = sorted({v["dyads"] for v in values}, reverse=True)
@@ -179,8 +182,8 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
         drawn.append(
             {
                 **({"title": panel.title} if panel.title else {}),
-                "width": {"step": 62},
-                "height": {"step": 26},
+                "width": {"step": max(62, min(110, ACROSS // (columns * len({v["sessions"] for v in values}))))},
+                "height": {"step": 26 if len(dyads) > 6 else 34},
                 "data": {"values": values},
                 "layer": [
                     {
@@ -196,7 +199,7 @@ def heat_map(panels: Sequence[Panel], *, goal: float, caption: str, alt: str) ->
                 ],
             }
         )
-    body = drawn[0] if len(drawn) == 1 else {"concat": drawn, "columns": 2, "spacing": 60}
+    body = drawn[0] if len(drawn) == 1 else {"concat": drawn, "columns": columns, "spacing": 60}
     return Figure(key="dyads-sessions", caption=caption, alt=alt, spec=chart(body))
 
 
@@ -239,7 +242,6 @@ def therapist_points(
         )
         drawn.append(
             {
-                "title": panel.title,
                 "width": 290,
                 "height": 220,
                 "data": {"values": panel.values},

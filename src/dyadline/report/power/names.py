@@ -62,7 +62,9 @@ def value_cell(key: str, value: Any) -> Cell:
         return Cell(value=100.0 * value, kind="percent", decimals=_decimals(100.0 * value))
     if key == "effect":
         return Cell(value=value, kind="proportion", decimals=max(2, _decimals(100.0 * value) + 2))
-    return Cell(value=value, kind="occasion" if key == "per_therapist" else "count")
+    if key == "per_therapist":
+        return Cell(value=round(value, 1), kind="occasion")
+    return Cell(value=value, kind="count")
 
 
 def value_text(key: str, value: Any) -> str:
@@ -73,7 +75,7 @@ def value_text(key: str, value: Any) -> str:
         return number(100.0 * value, _decimals(100.0 * value))
     if key == "effect":
         return proportion(value, max(2, _decimals(100.0 * value) + 2))
-    return occasion(value) if key == "per_therapist" else count(value)
+    return occasion(round(value, 1)) if key == "per_therapist" else count(value)
 
 
 def value_words(key: str, value: Any) -> str:

@@ -27,7 +27,7 @@ def question_blocks(grid: Grid) -> Iterator[Block]:
     words = grid.held_words()
     if len(varying) > 1:
         nearest = f"{number(100.0 * grid.goal, 0)}%"
-        said = f"What a question leaves open is held where power is nearest to {nearest}: {words}."
+        said = f"What a question is not about stays the same, here at {words}, where power is nearest to {nearest}."
         yield Paragraph(parts=(said,))
     if "dyads" in varying:
         yield from along_blocks(grid, "dyads")
@@ -48,7 +48,7 @@ def question_blocks(grid: Grid) -> Iterator[Block]:
 def _dyads_or_sessions(grid: Grid) -> Iterator[Block]:
     cut = make_slice(grid, "dyads", among=("sessions", "effect"))
     sessions = grid.values("sessions")
-    yield Heading(title="More dyads or more sessions")
+    yield Heading(title="More dyads or more sessions?")
     panels, groups = [], []
     for value in cut.panels:
         rows = [r for s in sessions for r in cut.rows(s, value)]
@@ -77,8 +77,8 @@ def _dyads_or_sessions(grid: Grid) -> Iterator[Block]:
         yield figures.heat_map(
             panels,
             goal=grid.goal,
-            caption=f"Power of the test of {grid.test} by dyads and sessions: the deeper the colour, the more; framed: "
-            f"at least the power that is wanted.{cut.held()}",
+            caption=f"Power of the test of {grid.test} by dyads and sessions. The deeper the colour, the more power; "
+            f"framed: at least the power that is wanted.{cut.held()}",
             alt=f"Heat map of power by number of dyads and of sessions, from {low} to {high}; the table above has the "
             "numbers.",
         )
@@ -94,7 +94,7 @@ def _matrix(grid: Grid, found: dict[tuple[int, int], Record], sessions: Sequence
 def _ratings_alike(grid: Grid, cut: Slice, sessions: Sequence[int]) -> Iterator[Part]:
     """Where power is enough, session by session, and that the same number of forms buys different power."""
     value = cut.panels[0]
-    yield "Fewest dyads that were tried and have at least "
+    yield "Fewest dyads among those that were tried with a power of at least "
     yield Cell(value=100.0 * grid.goal, decimals=0)
     yield f"%{f' ({cut.panel_title(value)})' if cut.panel else ''}: "
     said = []
@@ -102,8 +102,8 @@ def _ratings_alike(grid: Grid, cut: Slice, sessions: Sequence[int]) -> Iterator[
         enough = [r["dyads"] for r in cut.rows(s, value) if r["power"] is not None and r["power"] >= grid.goal]
         least = value_text("dyads", min(enough)) if enough else "none"
         said.append(f"{least} with {grid.words('sessions', s)}")
-    yield f"{listed(said)}. More sessions help as far as they make the score more reliable and the slope steeper to "
-    yield "see; beyond that only more dyads do."
+    yield f"{listed(said)}. More sessions help as far as they make the score and each dyad's slope of the outcome "
+    yield "more certain; beyond that only more dyads help."
 
 
 def _therapists(grid: Grid) -> Iterator[Block]:
@@ -170,8 +170,8 @@ def _false_alarms(cut: Slice, asked: bool) -> Iterator[Part]:
     alpha = cut.grid.result.alpha
     too_many = worst["type_i_low"] is not None and worst["type_i_low"] > alpha
     yield (
-        ", more than the level of the test, as where therapists differ and the model leaves them out: it finds effects "
-        "that are none, and its power there is no reason to choose the design. "
+        ", more than the level of the test, as happens where therapists differ and the model leaves them out: it finds "
+        "effects that are none, and its power there is no reason to choose the design. "
         if too_many
         else ", not beyond Monte-Carlo error of the level of the test. "
     )
@@ -188,7 +188,7 @@ def _scores(grid: Grid) -> Iterator[Block]:
     rows = list(frame.iter_rows(named=True))
     words = grid.held_words(SCORE)
     held = f" With {words}." if words else ""
-    yield Heading(title="Which operationalisation sees the effect best")
+    yield Heading(title="Which operationalisation sees the effect best?")
     yield Paragraph(parts=(*_best_score(grid, rows), held))
     cut = [grid.short[r[SCORE]] for r in rows]
     yield Table(
@@ -253,7 +253,7 @@ def _best_score(grid: Grid, rows: list[Record]) -> Iterator[Part]:
         return
     best, last = known[0], known[-1]
     near = [grid.short[r[SCORE]] for r in known[1:] if r["power_high"] >= best["power_low"]]
-    yield "For this truth power is highest with the score "
+    yield "With these parameters power is highest with the score "
     yield Cell(value=grid.short[best[SCORE]], kind="text")
     yield ", "
     yield from rate_parts(best, "power")
@@ -262,4 +262,4 @@ def _best_score(grid: Grid, rows: list[Record]) -> Iterator[Part]:
     yield ", "
     yield from rate_parts(last, "power")
     yield f". Within Monte-Carlo error of the best: {listed(near)}." if near else "."
-    yield " Another truth may have another order."
+    yield " If convergence works in another way than the parameters say, the order may be another."

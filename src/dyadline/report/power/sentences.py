@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
+from dyadline.plan.truth import Truth
 from dyadline.report.document import Cell, Paragraph, Part, Reference
+from dyadline.report.numbers import proportion
 from dyadline.report.power.failures import fits_and_failures
-from dyadline.report.power.grid import Grid
-from dyadline.report.power.names import SCORE, label_of_test, value_words
+from dyadline.report.power.grid import MAIN, Grid
+from dyadline.report.power.names import SCORE, label_of_test, term_name, value_words
+from dyadline.words import listed
 
 Record = Mapping[str, Any]
 
@@ -23,12 +27,17 @@ NOMINAL = 0.95
 
 def rate_parts(r: Record, name: str, decimals: int = 0) -> Iterator[Part]:
     """``46% [43, 49]``."""
-    yield Cell(value=100.0 * r[name], kind="percent", decimals=decimals)
+    yield Cell(value=percent(r[name], decimals), kind="percent", decimals=decimals)
     yield "%"
     low, high = r[f"{name}_low"], r[f"{name}_high"]
     if low is not None and high is not None:
         yield " "
-        yield Cell(value=(100.0 * low, 100.0 * high), kind="interval", decimals=decimals)
+        yield Cell(value=(percent(low, decimals), percent(high, decimals)), kind="interval", decimals=decimals)
+
+
+def percent(share: float, decimals: int = 0) -> float:
+    """Per cent of a share as tables round it: .435 is .43 there, and has to be 43% here."""
+    return 100.0 * float(f"{share:.{decimals + 2}f}")
 
 
 def summary(grid: Grid) -> Iterator[Paragraph]:
@@ -50,6 +59,8 @@ def _found(grid: Grid) -> Iterator[Part]:
     r, last = over.row(0, named=True), over.row(-1, named=True)
     effect = r["effect"]
     yield f"With {value_words('dyads', r['dyads'])} rated at {value_words('sessions', r['sessions'])}, "
+    more = [value_words(key, r[key]) for key in ("drop_out", "per_therapist") if key in grid.varying]
+    yield "".join(f"{words}, " for words in more)
     if effect is None:
         yield "the effect of the parameter file would be found in "
     elif effect == 0:
@@ -70,13 +81,10 @@ def _found(grid: Grid) -> Iterator[Part]:
 
 
 def _dyads_needed(grid: Grid) -> Iterator[Part]:
-    needed = grid.result.needed
-    rows = needed.filter((pl.col("model") == grid.model) & (pl.col("term") == grid.term))
-    rows = grid.held(rows) if rows.height else rows
-    if rows.is_empty() or rows["n"][0] is None:
+    r = needed_of_main(grid)
+    if r is None:
         yield "."
         return
-    r = rows.row(0, named=True)
     yield "; for "
     yield Cell(value=100.0 * r["goal"], kind="percent", decimals=0)
     yield "% it takes "
@@ -89,29 +97,39 @@ def _dyads_needed(grid: Grid) -> Iterator[Part]:
     yield " (the search was stopped before it was precise)." if r["status"] == "imprecise" else "."
 
 
+def needed_of_main(grid: Grid) -> Record | None:
+    """The row of the dyads that the main test needs, all else held; none where it was not searched for."""
+    needed = grid.result.needed
+    rows = needed.filter((pl.col("model") == grid.model) & (pl.col("term") == grid.term))
+    rows = grid.held(rows) if rows.height else rows
+    return None if rows.is_empty() or rows["n"][0] is None else rows.row(0, named=True)
+
+
 def _trust(grid: Grid, r: Record) -> Iterator[Part]:
     where, alpha = grid.held_words(), grid.result.alpha
-    yield f"At {where}: " if where else ""
+    yield f"What follows is for the design with {where}. " if where else ""
     if r["attenuation"] is not None:
-        yield f"{'b' if where else 'B'}ecause the score has error, the slope that is found is on average "
+        yield "Because the score has error, the slope that is found is on average "
         yield from rate_parts(r, "attenuation")
         yield " of the slope that a score free of error would show"
         if r["power_error_free"] is not None:
-            yield "; with such a score power would be "
-            yield Cell(value=100.0 * r["power_error_free"], kind="percent", decimals=0)
+            yield "; without that error power would be "
+            yield Cell(value=percent(r["power_error_free"]), kind="percent", decimals=0)
             yield "%"
         yield ". "
     if r["type_i"] is not None:
-        yield "Without any effect the test rejects in "
+        yield "Where there is no effect, the test is significant in "
         yield from rate_parts(r, "type_i", 1)
         yield " of studies: "
         yield f"{_verdict(r, 'type_i', alpha)}. "
-    yield "Brackets are 95% Monte-Carlo intervals: what the simulation, not the study, leaves open."
+    yield "Brackets are 95% Monte-Carlo intervals: what is uncertain because only "
+    yield Cell(value=r["replicates"], kind="count")
+    yield " studies were simulated."
 
 
 def _verdict(r: Record, name: str, wanted: float) -> str:
     side = beyond(r, name, wanted)
-    level = f"the {100.0 * wanted:g}% that it should"
+    level = f"the nominal {100.0 * wanted:g}%"
     return {
         0: f"within Monte-Carlo error of {level}",
         1: f"more often than {level}, so that its p values are too small and its power is overstated",
@@ -132,8 +150,9 @@ def error_words(grid: Grid) -> Iterator[Paragraph]:
 
     All designs, scores and tests are counted, whether or not the table has room for them.
     """
-    rows = list(grid.result.tests.iter_rows(named=True))
-    alpha = grid.result.alpha
+    result = grid.result
+    rows = list(result.tests.iter_rows(named=True))
+    alpha = result.alpha
     yield _rates(
         "Type I error.",
         rows,
@@ -144,14 +163,17 @@ def error_words(grid: Grid) -> Iterator[Paragraph]:
         too_low="Below it the test is cautious, and some of its power is given away.",
         grid=grid,
     )
-    known = [r for r in rows if r["bias"] is not None and r["bias_error"] is not None]
+    # Where nothing is to be found, nothing can be drawn towards zero.
+    of_effects = [r for r in rows if has_effect(result.given or result.truth, r["term"], r["effect"])] or rows
+    known = [r for r in of_effects if r["bias"] is not None and r["bias_error"] is not None]
     biased = [r for r in known if abs(r["bias"]) > Z * r["bias_error"]]
     if known:
+        among = "" if len(of_effects) == len(rows) else ", of those that have an effect to find,"
         yield Paragraph(
             heading="Bias.",
             parts=(
-                *_of(len(biased), len(known)),
-                " the mean estimate differs from that of scores free of error by more than Monte-Carlo error",
+                *_of(grid, len(biased), len(known)),
+                f"{among} the mean estimate differs from that of scores free of error by more than Monte-Carlo error",
                 *_towards_zero(biased),
             ),
         )
@@ -197,9 +219,10 @@ def _rates(
         return Paragraph(heading=heading, parts=(absent,))
     above = [r for r in known if beyond(r, name, wanted) > 0]
     below = [r for r in known if beyond(r, name, wanted) < 0]
-    inside = len(known) - len(above) - len(below)
+    outside = len(above) + len(below)
+    by_chance = chance_of_as_many(outside, len(known)) >= 1.0 - NOMINAL
     parts: list[Part] = [
-        *_of(inside, len(known)),
+        *_of(grid, len(known) - outside, len(known)),
         " the Monte-Carlo interval holds the nominal ",
         Cell(value=100.0 * wanted, kind="occasion"),
         "%. ",
@@ -208,19 +231,34 @@ def _rates(
         if found:
             r = worst(found, key=lambda row: row[name])
             side = "above" if found is above else "below"
-            parts += [Cell(value=len(found), kind="count"), f" {'lies' if len(found) == 1 else 'lie'} {side}, at most "]
-            parts[-1] = f" {'lies' if len(found) == 1 else 'lie'} {side} it; the farthest is {_where(grid, r)} with "
-            parts += [*rate_parts(r, name, 1), f". {words} "]
-    if len(known) >= 10 and len(above) + len(below):
-        parts += [
-            "By chance alone about ",
-            Cell(value=0.05 * len(known), decimals=0 if len(known) >= 30 else 1),
-            " would lie outside.",
-        ]
+            parts.append(Cell(value=len(found), kind="count"))
+            parts.append(f" {'lies' if len(found) == 1 else 'lie'} {side} it; the farthest is {_where(grid, r)} with ")
+            parts += [*rate_parts(r, name, 1), ". " if by_chance else f". {words} "]
+    if outside and (by_chance or len(known) >= MANY):
+        expected = Cell(value=(1.0 - NOMINAL) * len(known), decimals=0 if len(known) >= 30 else 1)
+        parts += ["By chance alone about ", expected, " would lie outside"]
+        parts.append("; this is no more than chance gives." if by_chance else ".")
     return Paragraph(heading=heading, parts=tuple(parts))
 
 
-def _of(some: int, all_of: int) -> Iterator[Part]:
+MANY = 10
+"""Intervals of which some lie outside by chance."""
+
+
+def chance_of_as_many(outside: int, of: int) -> float:
+    """That so many 95% intervals or more miss what they should hold, if they are independent and all is well."""
+    miss = 1.0 - NOMINAL
+    return 1.0 - math.fsum(math.comb(of, k) * miss**k * NOMINAL ** (of - k) for k in range(outside))
+
+
+def combinations(grid: Grid) -> str:
+    """``combinations of design and test``: of what there are several."""
+    several = (("design", bool(grid.designed)), ("score", grid.several_scores))
+    named = [what for what, differs in several if differs]
+    return f"combinations of {listed([*named, 'test'])}" if named else "tests"
+
+
+def _of(grid: Grid, some: int, all_of: int) -> Iterator[Part]:
     if all_of == 1:
         yield "In the one test" if some else "In no test"
         return
@@ -228,7 +266,34 @@ def _of(some: int, all_of: int) -> Iterator[Part]:
     yield Cell(value=some, kind="count")
     yield " of "
     yield Cell(value=all_of, kind="count")
-    yield " combinations of design, score and test"
+    yield f" {combinations(grid)}"
+
+
+def has_effect(truth: Truth, term: str, effect: float | None) -> bool:
+    """Whether the parameters give a term an effect of its own; `effect` is the standardised one, if there is one."""
+    columns = term.split(":")
+    given = truth.outcome.slope if "time" in columns else truth.outcome.fixed
+    rest = [column for column in columns if column != "time"]
+    if columns == MAIN.split(":") and effect is not None:
+        return effect != 0.0
+    return any(getattr(given, "product" if len(rest) > 1 else name) != 0.0 for name in rest if name != "(Intercept)")
+
+
+def tests_without_effect(grid: Grid, terms: Collection[str]) -> Iterator[Paragraph]:
+    """That some tests have nothing to find; nothing where all have."""
+    rows = [r for r in grid.result.tests.iter_rows(named=True) if r["term"] in terms]
+    truth = grid.result.given or grid.result.truth
+    with_effect = {r["term"] for r in rows if has_effect(truth, r["term"], r["effect"])}
+    if not with_effect or with_effect == {r["term"] for r in rows}:
+        return
+    named = listed([term_name(term) for term in dict.fromkeys(r["term"] for r in rows) if term in with_effect])
+    yield Paragraph(
+        parts=(
+            f"Of these tests only {named} {'has' if len(with_effect) == 1 else 'have'} an effect to find; the "
+            "parameters give the others none, and what stands there as power is how often they find something all "
+            "the same.",
+        )
+    )
 
 
 def _where(grid: Grid, r: Record) -> str:
@@ -241,19 +306,20 @@ def _where(grid: Grid, r: Record) -> str:
 def reading_words(grid: Grid) -> Iterator[Paragraph]:
     """What the numbers are, and what they cannot say."""
     yield Paragraph(
-        heading="Power is of a truth, not of a study.",
+        heading="Power depends on assumptions.",
         parts=(
-            "Every number here holds where the parameters do. They are guesses, or estimates with errors of their own; "
-            "another size of the effect, other variances or another course of drop-out give other numbers. Draw the "
-            "curve for several of them before a grant rests on one.",
+            "Every number here holds if the parameters do. They are guesses, or estimates with errors of their own; "
+            "another size of the effect, other variances or other drop-out give other numbers. Try several before an "
+            "application for a grant rests on one.",
         ),
     )
     yield Paragraph(
         heading="Monte-Carlo error.",
         parts=(
-            "Shares are counted over replicates, and means are taken over them; the brackets say what other replicates "
-            "could have given (Morris, White, & Crowther, 2019), shares by Wilson's (1927) interval. They shrink with "
-            "the square root of the number of replicates.",
+            "Power is the share of simulated studies (replicates) with a significant test, and other replicates would "
+            "give a slightly different one. Brackets are 95% intervals for that (Morris, White, & Crowther, 2019), "
+            "those of shares by Wilson's (1927) method. Four times as many replicates halve them; doubt about the "
+            "parameters is not in them.",
         ),
     )
     yield Paragraph(
@@ -261,7 +327,7 @@ def reading_words(grid: Grid) -> Iterator[Paragraph]:
         parts=(
             "A convergence score is computed from the ratings and then entered as if it were known. Its error draws "
             "the slope towards zero and costs power (Spearman, 1904; Carroll, Ruppert, Stefanski, & Crainiceanu, "
-            "2006). Scores from multilevel curves are already drawn towards the mean, so that their slope may lose "
+            "2006). Scores from multilevel curves are already drawn towards the mean, so that their slope loses "
             "less than their reliability suggests; power is lost all the same.",
         ),
     )
@@ -269,15 +335,16 @@ def reading_words(grid: Grid) -> Iterator[Paragraph]:
         heading="Tests.",
         parts=(
             "Models 2 and 3 as in Nissen-Lie et al. (2020): REML, two-sided t tests with Satterthwaite's (1946) "
-            f"degrees of freedom at a level of {grid.result.alpha:g}. β is an effect on the outcome's slope; other "
-            "terms have an effect only where the parameter file gives them one.",
+            f"degrees of freedom at a level of {proportion(grid.result.alpha)}. Convergence × Time is the question: "
+            "whether convergence goes with change. Model 3 asks it beside early alliance and alliance development, "
+            "which share variance with convergence, so that it usually has less power than Model 2.",
         ),
     )
     yield Paragraph(
         heading="Formula or simulation.",
         parts=(
             "The formula for a slope in a regression with one predictor (Dupont & Plummer, 1998) has neither sessions "
-            "nor drop-out nor error in the score; it is the limit that this simulation meets where the score and the "
-            "outcome's slope are observed without error.",
+            "nor drop-out nor error in the score. This simulation agrees with it where there are none of these, and "
+            "shows what they cost where there are.",
         ),
     )

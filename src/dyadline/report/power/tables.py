@@ -13,7 +13,6 @@ from dyadline.report.document import Cell, Column, Part, Row, RowGroup, Spanner,
 from dyadline.report.numbers import decimals_for
 from dyadline.report.power.grid import Grid
 from dyadline.report.power.names import DIMENSIONS, SCORE, label_of_test, value_cell, value_text, value_words
-from dyadline.studies.power.result import PowerResult
 
 Record = dict[str, Any]
 
@@ -260,22 +259,6 @@ def needed_cell(r: Record) -> Cell:
         return Cell(value=r["n"], kind="count")
     sign = "≤" if r["status"] == "below" else ">"
     return Cell(value=f"{sign}\u00a0{value_text('dyads', r['n'])}", kind="text")
-
-
-def scores_table(result: PowerResult, short: dict[str, str]) -> Table:
-    """Operationalisations with short name, full name and sentence."""
-    rows = tuple(
-        Row(label=short.get(name, name), cells=(Cell(value=name, kind="text"), Cell(value=sentence, kind="text")))
-        for name, sentence in result.operationalisations
-    )
-    return Table(
-        key="operationalisations",
-        caption="Scores that were analysed",
-        stub="Called here",
-        columns=(Column(label="Operationalisation", align="text"), Column(label="Meaning", align="text")),
-        groups=(RowGroup(rows=rows),),
-        note=("The short name says in what a score differs from the first one.",),
-    )
 
 
 def rate_cell(value: float | None, decimals: int = RATE) -> Cell | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from dyadline.report.document import Column
+from dyadline.report.numbers import proportion
 from dyadline.report.power.failures import fits_and_failures
 from dyadline.report.power.grid import Grid, make_grid
 from dyadline.report.power.tables import SMALL_RATE, by_design, needed_table, rate_cells, shown
@@ -15,6 +18,9 @@ from dyadline.words import counted
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+FEW = 8
+"""Rows among which the tests of the question are seen at once."""
 
 
 def power_table(result: PowerResult, *, width: int = 100) -> Text:
@@ -33,15 +39,20 @@ def power_table(result: PowerResult, *, width: int = 100) -> Text:
     if result.tests.is_empty():
         return text.append(f"Nothing was finished; {counted(len(result.failures), 'replicate')} failed.\n")
     grid = make_grid(result)
-    part = shown(grid, result.tests, designs_first=True)
+    tests, of_slope = result.tests, result.tests.filter(pl.col("term") == grid.term)
+    # Of many designs the tests that have nothing to find would hide those that have.
+    few = tests.height > FEW and of_slope.height < tests.height
+    part = shown(grid, of_slope if few else tests, designs_first=True)
     asked = part.frame["type_i"].count() > 0
+    studies = counted(result.replicates, "simulated study", "simulated studies")
+    studies += " each" * bool(grid.designed)
     columns = [Column(label="Power"), Column(label="95% MC int.")]
     columns += [Column(label="Type I", rank=1), Column(label="95% MC int.", rank=2)] if asked else []
     table = by_design(
         grid,
         part.frame,
         key="power",
-        caption=f"Power (level {result.alpha:g}, {counted(result.replicates, 'replicate')} a design)",
+        caption=f"Power (α = {proportion(result.alpha)}, {studies})",
         columns=columns,
         cells=lambda r: (
             *rate_cells(r, "power", goal=grid.goal),
@@ -51,8 +62,9 @@ def power_table(result: PowerResult, *, width: int = 100) -> Text:
         held=[grid.words(k, grid.reference[k]) for k in ("dyads", "sessions", "effect") if k not in grid.designed],
     )
     text.append_text(render_text(table, width=width))
-    if part.left_out:
-        text.append(f"{fill(f'{part.left_out} in the CSV files of the report.', width)}\n")
+    left_out = part.left_out or ("The other tests are" if few else "")
+    if left_out:
+        text.append(f"{fill(f'{left_out} in the CSV files of the report.', width)}\n")
     needed = needed_table(grid)
     if needed is not None:
         text.append("\n").append_text(render_text(needed, width=width))

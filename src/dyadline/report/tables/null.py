@@ -68,7 +68,7 @@ def null_table(null: pl.DataFrame, how: ConvergenceSection) -> Table:
             "changed, with the errors of the study's growth models. Noise alone puts 2.5% of the dyads above and 2.5% "
             "below. ", Symbol("z"), ": distance from the simulated mean in simulated standard deviations. ",
             Symbol("p"), ": share of simulated means that are as far out, the observed one counted among them; "
-            "two-sided: twice the smaller share. Monte Carlo standard errors: ", errors[0], " and ", errors[1],
+            "two-sided: twice the smaller share. Monte-Carlo standard errors: ", errors[0], " and ", errors[1],
             " of the mean's percentiles, ", Cell(value=mean["p_error"], kind="proportion", decimals=3),
             " of the two-sided ", Symbol("p"), ". Variances are taken at their estimates: that these "
             "are uncertain is not in the range. The comparison is with gaps that do not change at all: where gaps "

@@ -102,6 +102,8 @@ class PowerResult:
         Replicates without a result at all (their worker died), by design and number.
     interrupted
         Whether it was stopped: then some designs have fewer replicates.
+    given
+        The parameters before anything was designed; none where they are not known.
     """
 
     truth: Truth
@@ -115,3 +117,4 @@ class PowerResult:
     operationalisations: Sequence[tuple[str, str]]
     failures: Sequence[Failure]
     interrupted: bool = False
+    given: Truth | None = None
