@@ -46,7 +46,8 @@ def wilson(share: float, n: int) -> tuple[float, float]:
 def make_truth(study: str = "study1", **outcome: Any) -> Truth:
     """The twin's parameters with an outcome that true curves drive."""
     given = parameters(study)
-    given["outcome"] = given["outcome"] | {"given": "latent", "effect": 0.3} | outcome
+    slope = given["outcome"]["slope"] | {"convergence": 0.0}
+    given["outcome"] = given["outcome"] | {"given": "latent", "effect": 0.3, "slope": slope} | outcome
     return Truth.model_validate(given)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import dyadline as dl
 from dyadline.parallel.jobs import Failure
+from dyadline.publication import write_power
 from dyadline.report.document import Paragraph, Reference
 from dyadline.report.numbers import words
 from dyadline.report.power import sentences
@@ -25,7 +26,6 @@ from dyadline.report.power.terminal import power_table
 from dyadline.report.writers import pictures
 from dyadline.report.writers.html import write_html
 from dyadline.report.writers.markdown import write_markdown
-from dyadline.workflow import write_power
 from every_number import cells, numbers, of_table, paragraphs, plain, quickly_drawn, read, spaced_anyhow
 from linked_figures import EVIL, LONG, RIGHT_TO_LEFT
 from power_studies import NAMES, SHORT, make_truth, power_result, rich_result
@@ -188,6 +188,17 @@ def test_type_i_error_beyond_chance_is_said():
     assert "8 lie above it; the farthest is" in errors and "finds effects that are none" in errors
     table = printed(document.table("by-per-therapist"))
     assert table["", "none"][2] == ".052" and table["", "20"][2:] == [".128", "[.109, .150]"]
+
+
+def test_estimation_and_levels_are_those_of_the_study():
+    grouped = power_result(per_therapist=(2.0, 20.0))
+    plain_words = " ".join(said(power_document(grouped), key) for key in ("assumptions", "questions", "reading"))
+    assert plain_words.count("by REML") == 2 and "three levels" not in plain_words
+    assert "the model leaves them out" in plain_words
+    document = power_document(replace(grouped, method="ML", levels=3))
+    other = " ".join(said(document, key) for key in ("assumptions", "questions", "reading"))
+    assert "REML" not in other and other.count("three levels (sessions, dyads, therapists) by ML") == 2
+    assert "leaves them out" not in other and "finds effects that are none" in other
 
 
 @pytest.mark.parametrize(

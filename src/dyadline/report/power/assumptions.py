@@ -133,7 +133,8 @@ def _of_truth(truth: Truth, told: Sequence[str]) -> Iterator[tuple[str, str]]:
         length = truth.length
         yield (
             "Number of sessions",
-            f"median {occasion(length.median)}, SD of its logarithm {number(length.log_sd)}, at least {length.least}",
+            f"log-normal (median {occasion(length.median)}, SD of the logarithm {number(length.log_sd)}), without what "
+            f"is below {length.least}",
         )
     if truth.alliance.scale is not None:
         low, high = truth.alliance.scale

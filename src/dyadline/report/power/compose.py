@@ -69,7 +69,7 @@ def _subtitle(result: PowerResult) -> str:
 
 def _nothing(result: PowerResult) -> Section:
     lost = counted(len(result.failures), "replicate")
-    said = f"Nothing was finished, so that there is nothing to report; {lost} ended with the worker that computed them."
+    said = f"Nothing was finished, so that there is nothing to report; {lost} ended without a result."
     return Section(key="failures", title="Failures", blocks=(Paragraph(parts=(said,)),))
 
 
@@ -80,7 +80,8 @@ def _assumptions(grid: Grid) -> Iterator[Block]:
         Cell(value=result.replicates, kind="count"),
         " replicates for each design, level of the tests ",
         Cell(value=result.alpha, kind="proportion"),
-        " (two-sided), models by REML with Satterthwaite's degrees of freedom, seed ",
+        f" (two-sided), models {sentences.levels_words(result)}by {result.method} with Satterthwaite's degrees of "
+        "freedom, seed ",
         Cell(value=str(result.seed), kind="text"),
         ".",
     ]

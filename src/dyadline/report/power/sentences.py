@@ -11,6 +11,7 @@ from dyadline.report.document import Cell, Paragraph, Part, Reference
 from dyadline.report.power.failures import fits_and_failures
 from dyadline.report.power.grid import Grid
 from dyadline.report.power.names import SCORE, label_of_test, value_words
+from dyadline.studies.power.result import PowerResult
 
 Record = Mapping[str, Any]
 
@@ -238,6 +239,11 @@ def _where(grid: Grid, r: Record) -> str:
     return f"{test} ({', '.join(said)})" if said else test
 
 
+def levels_words(result: PowerResult) -> str:
+    """What three levels add to the name of the models, with a blank behind it."""
+    return "of three levels (sessions, dyads, therapists) " if result.levels == 3 else ""
+
+
 def reading_words(grid: Grid) -> Iterator[Paragraph]:
     """What the numbers are, and what they cannot say."""
     yield Paragraph(
@@ -268,9 +274,10 @@ def reading_words(grid: Grid) -> Iterator[Paragraph]:
     yield Paragraph(
         heading="Tests.",
         parts=(
-            "Models 2 and 3 as in Nissen-Lie et al. (2020): REML, two-sided t tests with Satterthwaite's (1946) "
-            f"degrees of freedom at a level of {grid.result.alpha:g}. β is an effect on the outcome's slope; other "
-            "terms have an effect only where the parameter file gives them one.",
+            f"Models 2 and 3 as in Nissen-Lie et al. (2020) {levels_words(grid.result)}by {grid.result.method}, "
+            f"two-sided t tests with Satterthwaite's (1946) degrees of freedom at a level of {grid.result.alpha:g}. β "
+            "is an effect on the outcome's slope; other terms have an effect only where the table of assumptions gives "
+            "them one.",
         ),
     )
     yield Paragraph(

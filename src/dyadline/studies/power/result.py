@@ -99,9 +99,12 @@ class PowerResult:
     operationalisations
         Name and sentence of each score that was analysed.
     failures
-        Replicates without a result at all (their worker died), by design and number.
+        Replicates without a result at all (an exception, or their worker died), by design and number; those of a study
+        without effect stand under its design.
     interrupted
         Whether it was stopped: then some designs have fewer replicates.
+    method, levels
+        Of the outcome models: ``REML`` or ``ML``; 2, or 3 with therapists above the dyads.
     """
 
     truth: Truth
@@ -115,3 +118,5 @@ class PowerResult:
     operationalisations: Sequence[tuple[str, str]]
     failures: Sequence[Failure]
     interrupted: bool = False
+    method: str = "REML"
+    levels: int = 2

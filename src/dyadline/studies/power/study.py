@@ -149,6 +149,8 @@ def power_study(
         operationalisations=[(o.name, o.sentence) for o in map(describe_operationalisation, question.scores)],
         failures=[replace(failure, task=behind.get(failure.task, failure.task)) for failure in done.failures],
         interrupted=done.interrupted or searched,
+        method=plan.models.method,
+        levels=question.levels,
     )
 
 
