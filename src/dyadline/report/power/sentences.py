@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -78,10 +79,15 @@ def _dyads_needed(grid: Grid) -> Iterator[Part]:
         yield "."
         return
     r = rows.row(0, named=True)
+    if r["status"] == "imprecise" and not (r["n_low"] and math.isfinite(r["n_high"])):
+        yield "; the search for the dyads that "
+        yield Cell(value=100.0 * r["goal"], kind="percent", decimals=0)
+        yield "% takes was stopped before it could bound their number."
+        return
     yield "; for "
     yield Cell(value=100.0 * r["goal"], kind="percent", decimals=0)
     yield "% it takes "
-    yield {"below": "no more than ", "above": "more than "}.get(r["status"], "")
+    yield {"below": "no more than ", "above": "more than ", "imprecise": "about "}.get(r["status"], "")
     yield Cell(value=r["n"], kind="count")
     if r["status"] in ("found", "imprecise"):
         yield " "
