@@ -26,7 +26,9 @@ def design(
         str, typer.Option(help="Standardised effect of true convergence on the outcome's slope; one or a list (.2,.3).")
     ] = "0.3",
     dyads: Annotated[str | None, typer.Option(help="Number of dyads: one, a list or a range (60:400:20).")] = None,
-    sessions: Annotated[str | None, typer.Option(help="Occasions with ratings (3,8,14), over the same time.")] = None,
+    sessions: Annotated[
+        str | None, typer.Option(help="Occasions with ratings (3,8,14): fewer over the same time, more beyond it.")
+    ] = None,
     drop_out: Annotated[str | None, typer.Option(help="Share of dyads lost by the last occasion (0,.3).")] = None,
     per_therapist: Annotated[str | None, typer.Option(help="Patients per therapist (1,3,6).")] = None,
     scores: Annotated[
