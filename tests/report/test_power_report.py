@@ -176,6 +176,27 @@ def test_type_i_error_beyond_chance_is_said():
     assert table["", "none"][2] == ".052" and table["", "20"][2:] == [".128", "[.109, .150]"]
 
 
+@pytest.mark.parametrize("ends", [(0.0, float("inf")), (150.0, float("inf")), (0.0, 400.0)])
+def test_a_search_that_bounds_nothing_names_no_number(ends):
+    result = power_result(searched="imprecise")
+    open_ended = replace(result, needed=result.needed.with_columns(n_low=pl.lit(ends[0]), n_high=pl.lit(ends[1])))
+    found = flat(sentences.summary(make_grid(open_ended)))
+    assert "the search for the dyads that 80% takes was stopped before it could bound their number." in found
+    assert "it takes" not in found
+    assert "for 80% it takes about 300 [288, 314] dyads (the search was" in flat(sentences.summary(make_grid(result)))
+
+
+def test_estimation_and_levels_are_those_of_the_study():
+    grouped = power_result(per_therapist=(2.0, 20.0))
+    plain_words = " ".join(said(power_document(grouped), key) for key in ("assumptions", "questions", "reading"))
+    assert plain_words.count("by REML") == 2 and "three levels" not in plain_words
+    assert "the model leaves them out" in plain_words
+    document = power_document(replace(grouped, method="ML", levels=3))
+    other = " ".join(said(document, key) for key in ("assumptions", "questions", "reading"))
+    assert "REML" not in other and other.count("three levels (sessions, dyads, therapists) by ML") == 2
+    assert "leaves them out" not in other and "finds effects that are none" in other
+
+
 @pytest.mark.parametrize(
     ("low", "high", "side"), [(0.04, 0.06, 0), (0.051, 0.07, 1), (0.02, 0.049, -1), (None, None, 0)]
 )

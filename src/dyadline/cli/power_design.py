@@ -40,7 +40,10 @@ def design(
     ] = None,
     sessions: Annotated[
         str | None,
-        typer.Option(help="Number of sessions with ratings, over the same time, such as 3,8,14.", metavar="NUMBERS"),
+        typer.Option(
+            help="Number of sessions with ratings, such as 3,8,14: fewer over the same time, more beyond it.",
+            metavar="NUMBERS",
+        ),
     ] = None,
     drop_out: Annotated[
         str | None,

@@ -101,7 +101,8 @@ def fit_lines(
     responses
         (R, J, K), NaN where there is none.
     predictors
-        Of the dyad, (R, J) each; a dyad that lacks one is left out of its study.
+        Of the dyad, (R, J) each; a dyad that lacks one is left out of its study. They should be centred: one whose mean
+        is 100,000 of its standard deviations counts as constant, which `fit` can still tell apart.
     method
         ``"REML"`` or ``"ML"``.
     time

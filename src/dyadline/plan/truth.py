@@ -67,10 +67,10 @@ class MissingTruth(Section):
 
 
 class LengthTruth(Section):
-    """Number of sessions of a dyad: log-normal."""
+    """Number of sessions of a dyad: log-normal, without those below the least."""
 
     median: Annotated[Number, Field(gt=0)]
-    """Median."""
+    """Median, before those below the least are left out."""
     log_sd: Variance
     """Standard deviation of the logarithm."""
     least: Annotated[Whole, Field(ge=1)]

@@ -80,7 +80,7 @@ def _subtitle(result: PowerResult) -> str:
 
 def _nothing(result: PowerResult) -> Section:
     lost = counted(len(result.failures), "replicate")
-    said = f"Nothing was finished, so that there is nothing to report; {lost} ended with the worker that computed them."
+    said = f"Nothing was finished, so that there is nothing to report; {lost} ended without a result."
     return Section(key="failures", title="Failures", blocks=(Paragraph(parts=(said,)),))
 
 
@@ -91,7 +91,8 @@ def _assumptions(grid: Grid) -> Iterator[Block]:
         Cell(value=result.replicates, kind="count"),
         " (called replicates) for each design. Tests are two-sided at α = ",
         Cell(value=result.alpha, kind="proportion"),
-        "; models are fitted by REML, with Satterthwaite's degrees of freedom.",
+        f"; models are fitted {sentences.levels_words(result)}by {result.method}, with Satterthwaite's degrees of "
+        "freedom.",
     ]
     yield Paragraph(parts=tuple(parts))
     yield from assumption_blocks(grid)

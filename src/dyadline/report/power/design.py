@@ -81,7 +81,7 @@ def _lines(grid: Grid, given: Truth) -> Iterator[tuple[str, str, str]]:
         length = given.length
         yield (
             "Length of therapies",
-            f"median of {occasion(length.median)} sessions, SD of the logarithm {number(length.log_sd)}, at least "
+            f"median of {occasion(length.median)} sessions, SD of the logarithm {number(length.log_sd)}, none below "
             f"{length.least}{'' if given.sessions is None else '; no occasion is lost by it'}",
             "",
         )

@@ -21,12 +21,13 @@ WORST = 20
 _HEADS = (
     Column(label="Fits"),
     Column(label="No answer"),
-    Column(label="Worker died", rank=1),
+    Column(label="No result", rank=1),
     Column(label="On the boundary, %"),
 )
 _NOTE = (
-    "No answer: the model could not be fitted or tested; power counts such a replicate as not significant. Worker "
-    "died: the process that computed a replicate of the design ended, for all its models and scores. On the boundary: "
+    "No answer: the model could not be fitted or tested; power counts such a replicate as not significant. No "
+    "result: a replicate of the design, or of the same design without effect, that ended with an error or with its "
+    "process, for all its models and scores. On the boundary: "
     "a variance of the random effects is zero, or their correlation 1; such fits are answers."
 )
 
@@ -42,7 +43,7 @@ def failure_blocks(grid: Grid) -> Iterator[Block]:
         Cell(value=failed, kind="count"),
         " gave no answer; ",
         Cell(value=died, kind="count"),
-        f" replicate{'s' * (died != 1)} ended with the worker that computed {'it' if died == 1 else 'them'}. "
+        f" replicate{'s' * (died != 1)} ended without any result. "
         "Replicates without an answer count as not significant, and are in no mean.",
     )
     yield Paragraph(parts=parts)

@@ -13,7 +13,7 @@ from dyadline.report.document import Block, Cell, Paragraph, Part
 from dyadline.report.power.design import percent as percent_of
 from dyadline.report.power.grid import Grid
 from dyadline.report.power.names import SCORE, value_words
-from dyadline.report.power.sentences import needed_of_main, percent, rate_parts
+from dyadline.report.power.sentences import levels_words, needed_of_main, percent, rate_parts
 from dyadline.words import counted
 
 
@@ -49,7 +49,10 @@ def _power(grid: Grid, r: dict[str, Any]) -> Iterator[Part]:
         yield " of true alliance convergence on change in the outcome"
     yield " would be found with a power of "
     yield from rate_parts(r, "power")
-    yield f" ({term} in {model}; linear mixed model, REML; two-sided t test, Satterthwaite’s degrees of freedom, α = "
+    yield (
+        f" ({term} in {model}; linear mixed model {levels_words(result)}by {result.method}; two-sided t test, "
+        "Satterthwaite’s degrees of freedom, α = "
+    )
     yield Cell(value=result.alpha, kind="proportion")
     yield "). "
 

@@ -169,9 +169,10 @@ def _false_alarms(cut: Slice, asked: bool) -> Iterator[Part]:
     yield from rate_parts(worst, "type_i", 1)
     alpha = cut.grid.result.alpha
     too_many = worst["type_i_low"] is not None and worst["type_i_low"] > alpha
+    why = ", as where therapists differ and the model leaves them out" if cut.grid.result.levels == 2 else ""
     yield (
-        ", more than the level of the test, as happens where therapists differ and the model leaves them out: it finds "
-        "effects that are none, and its power there is no reason to choose the design. "
+        f", more than the level of the test{why}: it finds effects that are none, and its power there is no reason to "
+        "choose the design. "
         if too_many
         else ", not beyond Monte-Carlo error of the level of the test. "
     )

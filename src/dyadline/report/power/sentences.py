@@ -14,6 +14,7 @@ from dyadline.report.numbers import proportion
 from dyadline.report.power.failures import fits_and_failures
 from dyadline.report.power.grid import MAIN, Grid
 from dyadline.report.power.names import SCORE, label_of_test, term_name, value_words
+from dyadline.studies.power.result import PowerResult
 from dyadline.words import listed
 
 Record = Mapping[str, Any]
@@ -85,10 +86,15 @@ def _dyads_needed(grid: Grid) -> Iterator[Part]:
     if r is None:
         yield "."
         return
+    if r["status"] == "imprecise" and not (r["n_low"] and math.isfinite(r["n_high"])):
+        yield "; the search for the dyads that "
+        yield Cell(value=100.0 * r["goal"], kind="percent", decimals=0)
+        yield "% takes was stopped before it could bound their number."
+        return
     yield "; for "
     yield Cell(value=100.0 * r["goal"], kind="percent", decimals=0)
     yield "% it takes "
-    yield {"below": "no more than ", "above": "more than "}.get(r["status"], "")
+    yield {"below": "no more than ", "above": "more than ", "imprecise": "about "}.get(r["status"], "")
     yield Cell(value=r["n"], kind="count")
     if r["status"] in ("found", "imprecise"):
         yield " "
@@ -303,6 +309,11 @@ def _where(grid: Grid, r: Record) -> str:
     return f"{test} ({', '.join(said)})" if said else test
 
 
+def levels_words(result: PowerResult) -> str:
+    """What three levels add to the name of the models, with a blank behind it."""
+    return "of three levels (sessions, dyads, therapists) " if result.levels == 3 else ""
+
+
 def reading_words(grid: Grid) -> Iterator[Paragraph]:
     """What the numbers are, and what they cannot say."""
     yield Paragraph(
@@ -334,10 +345,12 @@ def reading_words(grid: Grid) -> Iterator[Paragraph]:
     yield Paragraph(
         heading="Tests.",
         parts=(
-            "Models 2 and 3 as in Nissen-Lie et al. (2020): REML, two-sided t tests with Satterthwaite's (1946) "
+            f"Models 2 and 3 as in Nissen-Lie et al. (2020) {levels_words(grid.result)}by {grid.result.method}, "
+            "two-sided t tests with Satterthwaite's (1946) "
             f"degrees of freedom at a level of {proportion(grid.result.alpha)}. Convergence × Time is the question: "
             "whether convergence goes with change. Model 3 asks it beside early alliance and alliance development, "
-            "which share variance with convergence, so that it usually has less power than Model 2.",
+            "which share variance with convergence, so that it usually has less power than Model 2. β is an effect on "
+            "the outcome's slope; other terms have an effect only where the table of assumptions gives them one.",
         ),
     )
     yield Paragraph(

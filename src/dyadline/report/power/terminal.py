@@ -79,7 +79,7 @@ def _notes(grid: Grid) -> list[str]:
     said = []
     if failed or result.failures:
         fits, died = counted(failed, "fit"), counted(len(result.failures), "replicate")
-        said.append(f"Failed: {fits} without an answer (counted as not significant), {died} whose worker died.")
+        said.append(f"Failed: {fits} without an answer (counted as not significant), {died} without any result.")
     else:
         said.append("No replicate failed.")
     known = result.tests["singular"].drop_nulls()

@@ -99,11 +99,14 @@ class PowerResult:
     operationalisations
         Name and sentence of each score that was analysed.
     failures
-        Replicates without a result at all (their worker died), by design and number.
+        Replicates without a result at all (an exception, or their worker died), by design and number; those of a study
+        without effect stand under its design.
     interrupted
         Whether it was stopped: then some designs have fewer replicates.
     given
         The parameters before anything was designed; none where they are not known.
+    method, levels
+        Of the outcome models: ``REML`` or ``ML``; 2, or 3 with therapists above the dyads.
     """
 
     truth: Truth
@@ -118,3 +121,5 @@ class PowerResult:
     failures: Sequence[Failure]
     interrupted: bool = False
     given: Truth | None = None
+    method: str = "REML"
+    levels: int = 2

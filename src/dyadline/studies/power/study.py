@@ -150,6 +150,8 @@ def power_study(
         failures=[replace(failure, task=behind.get(failure.task, failure.task)) for failure in done.failures],
         interrupted=done.interrupted or searched,
         given=truth,
+        method=plan.models.method,
+        levels=question.levels,
     )
 
 

@@ -55,8 +55,9 @@ def truth_of_result(result: Analysed) -> Truth:
     Curves are those of the plan's growth models (of multilevel ones, where the plan has none), on the file's own time.
     The outcome is that of Model 1 with the baseline as a predictor of the intercept: what convergence and the other
     predictors explain is part of its random effects. Where the baseline is the first outcome, it is a further
-    measurement with the same error. Drop-out is constant; skipped occasions are told from drop-out by maximum
-    likelihood. Ratings are neither cut off nor rounded. Put `outcome.effect` into the truth to have an effect.
+    measurement with the same error. Therapists' intercepts and slopes are taken as uncorrelated. Drop-out is constant;
+    skipped occasions are told from drop-out by maximum likelihood. Ratings are neither cut off nor rounded. Put
+    `outcome.effect` into the truth to have an effect.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from dyadline.studies.simulation.lines import (
 from dyadline.studies.simulation.true_scores import rated_times, true_convergence
 
 DYADS = 200_000
-"""Of the draw from which the mean and SD of true convergence come: Monte-Carlo error .0022 SD or less."""
+"""Of the draw from which the mean and SD of true convergence come: Monte-Carlo error of the mean .0022 SD or less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
