@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from dyadline.errors import PlanError, did_you_mean
+from dyadline.errors import PlanError, did_you_mean, whole_number
 from dyadline.parallel.jobs import Progress
 from dyadline.parallel.run import ExecutorName, runner
 from dyadline.parallel.store import Store, open_store
@@ -26,8 +27,6 @@ from dyadline.studies.simulation.estimated import truth_of_result
 from dyadline.studies.simulation.frame import truth_plan
 from dyadline.studies.twins import STUDIES, parameters
 from dyadline.workflow import run
-
-T = TypeVar("T", int, float, int | None, float | None)
 
 CHOICES = ("growth", "discrepancy", "slope", "unit", "transform")
 """Choices of an operationalisation that its name gives by their values alone."""
@@ -107,17 +106,17 @@ def power_design(
         What is wrong, where, and what to do.
     """
     truth, plan, title = known_study(study)
-    own = scores_asked(scores or ["plan"], plan.convergence)
+    own = scores_asked(["plan"] if scores is None else scores, plan.convergence)
     question = Question(
         designs=grid(
-            effects=_several(effect),
-            dyads=_several(dyads),
-            sessions=_several(sessions),
-            drop_out=_several(drop_out),
-            per_therapist=_several(per_therapist),
+            effects=_numbers(effect, "An effect"),
+            dyads=[None] if dyads is None else _whole_numbers(dyads, "The number of dyads"),
+            sessions=[None] if sessions is None else _whole_numbers(sessions, "The number of sessions"),
+            drop_out=[None] if drop_out is None else _numbers(drop_out, "Drop-out"),
+            per_therapist=[None] if per_therapist is None else _numbers(per_therapist, "Patients per therapist"),
         ),
         scores=own,
-        models=tuple(models),
+        models=tuple(_several(models)),
         levels=levels,
         replicates=replicates,
         seed=seed,
@@ -185,7 +184,7 @@ def _without_data(plan: AnalysisPlan) -> AnalysisPlan:
     return AnalysisPlan(columns=columns, time=plan.time, convergence=plan.convergence, models=models)
 
 
-def scores_asked(asked: Sequence[str | ConvergenceSection], own: ConvergenceSection) -> list[ConvergenceSection]:
+def scores_asked(asked: str | Sequence[str | ConvergenceSection], own: ConvergenceSection) -> list[ConvergenceSection]:
     """Operationalisations from their words.
 
     Raises
@@ -193,7 +192,7 @@ def scores_asked(asked: Sequence[str | ConvergenceSection], own: ConvergenceSect
     PlanError
         A word that is no choice, or choices that contradict each other.
     """
-    return [how if isinstance(how, ConvergenceSection) else _operationalisation(how, own) for how in asked]
+    return [how if isinstance(how, ConvergenceSection) else _operationalisation(how, own) for how in _several(asked)]
 
 
 def _operationalisation(words: str, own: ConvergenceSection) -> ConvergenceSection:
@@ -221,5 +220,17 @@ def _operationalisation(words: str, own: ConvergenceSection) -> ConvergenceSecti
     return ConvergenceSection.model_validate(made.model_dump())
 
 
-def _several(value: T | Sequence[T]) -> list[T]:
-    return list(value) if isinstance(value, Sequence) else [value]
+def _several(value: object) -> list[Any]:
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def _whole_numbers(value: int | Iterable[int], what: str) -> list[int]:
+    return [whole_number(one, what, 1) for one in _several(value)]
+
+
+def _numbers(value: float | Iterable[float], what: str) -> list[float]:
+    found = _several(value)
+    for one in found:
+        if isinstance(one, bool) or not isinstance(one, Real):
+            raise PlanError(f"{what} is a number, not {one!r}")
+    return [float(one) for one in found]

@@ -40,6 +40,7 @@ def replicate_progress(what: str) -> Iterator[Callable[[Progress], None]]:
         def show(progress: Progress) -> None:
             failed = f", {progress.failed:,} failed" if progress.failed else ""
             said = f"{progress.done:,} of {progress.total:,}{failed}{time_left(progress.seconds_left)}"
+            said = f"{progress.what}: {said}" if progress.what else said
             bar.update(shown, completed=progress.done, total=progress.total, left=said)
 
         yield show

@@ -131,17 +131,9 @@ def needed(
     Zimmer, F., & Debelak, R. (2023). Simulation-based design optimization for statistical power: Utilizing machine
     learning. Psychological Methods. https://doi.org/10.1037/met0000611
     """
-    low = whole_number(low, "The smallest number of dyads", 1)
-    high = whole_number(high, "The largest number of dyads", low + 1)
+    low, high = check_needed(goal=goal, alpha=alpha, low=low, high=high, tolerance=tolerance)
     first = whole_number(first, "The number of replicates of the first round", 1)
     most = whole_number(most, "The largest number of replicates", first)
-    if not 0.0 < alpha < goal < 1.0:
-        raise PlanError(
-            f"The power that is sought lies between the level of the test, {alpha:g}, and 1, not at {goal:g}"
-        )
-    if not 0.0 < tolerance < 1.0:
-        raise PlanError(f"The tolerance is a share of n between 0 and 1, not {tolerance:g}")
-
     search = _Search(evaluate, goal, alpha)
     center = math.sqrt(low * high)
     plan = {round(center): first}
@@ -165,6 +157,19 @@ def needed(
         more = crossing.trials * (width**2 - 1.0) * 1.1 if crossing.local else 0.0
         more = min(max(more, 2.0 * first), 2.0 * search.replicates, most - search.replicates)
         plan = search.placed(center, low, high, max(1, math.ceil(more / 2.0)), most)
+
+
+def check_needed(*, goal: float, alpha: float, low: int, high: int, tolerance: float) -> tuple[int, int]:
+    """The range of a search; errors as in `needed`."""
+    low = whole_number(low, "The smallest number of dyads", 1)
+    high = whole_number(high, "The largest number of dyads", low + 1)
+    if not 0.0 < alpha < goal < 1.0:
+        raise PlanError(
+            f"The power that is sought lies between the level of the test, {alpha:g}, and 1, not at {goal:g}"
+        )
+    if not 0.0 < tolerance < 1.0:
+        raise PlanError(f"The precision is a share of n between 0 and 1, not {tolerance:g}")
+    return low, high
 
 
 class _Crossing(NamedTuple):

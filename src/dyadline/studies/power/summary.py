@@ -46,10 +46,16 @@ def rejections(arrays: Arrays, key: str, alpha: float) -> NDArray[np.bool_]:
     from scipy.special import stdtr
 
     estimate, error, df = (_numbers(arrays, f"{key}.{name}") for name in ("estimate", "std_error", "df"))
-    there = _numbers(arrays, f"{key}.converged")[:, None].astype(bool) & np.isfinite(estimate) & (error > 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2.0 * stdtr(np.minimum(df, 1e12), -np.abs(estimate / error))
-    return np.asarray(there & (p < alpha))
+    return np.asarray(answered(arrays, key) & (p < alpha))
+
+
+def answered(arrays: Arrays, key: str) -> NDArray[np.bool_]:
+    """Whether each test of each replicate has an answer, (n, T)."""
+    estimate, error, df = (_numbers(arrays, f"{key}.{name}") for name in ("estimate", "std_error", "df"))
+    converged = _numbers(arrays, f"{key}.converged").astype(bool)
+    return np.asarray(converged[:, None] & np.isfinite(estimate) & np.isfinite(error) & (error > 0.0) & (df > 0.0))
 
 
 def _numbers(arrays: Arrays, name: str) -> Array:
@@ -108,17 +114,19 @@ def tests_table(
     """
     rows: list[Row] = []
     for design, named in enumerate(shown):
-        if design not in arrays:
+        if not (arrays.get(design) or lost.get(design)):
             continue
         for number, how in enumerate(work.scores):
             plan = work.plan.model_copy(update={"convergence": how})
             for model in work.models:
                 terms = terms_in_question(model, plan, every=work.every)
                 key = f"{number}.{model}"
-                measured = _measures(arrays[design], key, alpha, lost.get(design, 0))
-                still = nulls.get(design, -1)
+                measured = _measures(_found(arrays, design, key, terms), key, alpha, lost.get(design, 0))
+                still = nulls.get(design)
                 wrong = (
-                    _shares(arrays[still], f"{key}.{ESTIMATED}", alpha, lost.get(still, 0)) if still in arrays else []
+                    []
+                    if still is None
+                    else _shares(_found(arrays, still, key, terms), f"{key}.{ESTIMATED}", alpha, lost.get(still, 0))
                 )
                 for place, term in enumerate(terms):
                     about = {
@@ -136,6 +144,17 @@ def tests_table(
                         }
                     )
     return pl.DataFrame([{name: row[name] for name in TESTS} for row in rows], schema=TESTS)
+
+
+def _found(arrays: Mapping[int, Arrays], design: int, key: str, terms: Sequence[str]) -> Arrays:
+    """Results of a design; of no replicate where there are none."""
+    if found := arrays.get(design):
+        return found
+    own = f"{key}.{ESTIMATED}"
+    return {
+        **{f"{own}.{name}": np.zeros((0, len(terms))) for name in ("estimate", "std_error", "df")},
+        **{f"{own}.{name}": np.zeros(0) for name in ("converged", "singular")},
+    }
 
 
 def _plain(values: object, place: int) -> object:
@@ -157,27 +176,26 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
 
     own = f"{key}.{ESTIMATED}"
     estimate, error, df = (_numbers(arrays, f"{own}.{name}") for name in ("estimate", "std_error", "df"))
-    converged = _numbers(arrays, f"{own}.converged").astype(bool)
-    answered = converged[:, None] & np.isfinite(estimate)
-    terms = estimate.shape[1]
+    known = answered(arrays, own)
+    some, terms = known.any(axis=1), estimate.shape[1]
     power = _shares(arrays, own, alpha, lost)
     found: dict[str, object] = {
         "replicates": len(estimate) + lost,
-        "failed": int((~answered[:, 0]).sum()) + lost,
-        "singular": float(_numbers(arrays, f"{own}.singular")[answered[:, 0]].mean()) if answered[:, 0].any() else None,
+        "failed": [int(count) + lost for count in (~known).sum(axis=0)],
+        "singular": float(_numbers(arrays, f"{own}.singular")[some].mean()) if some.any() else None,
         "power": [p for p, _, _ in power],
         "power_low": [low for _, low, _ in power],
         "power_high": [high for _, _, high in power],
-        "estimate": _means(estimate, answered),
-        "std_error": _means(error, answered),
-        "sd_estimates": _spreads(estimate, answered),
+        "estimate": _means(estimate, known),
+        "std_error": _means(error, known),
+        "sd_estimates": _spreads(estimate, known),
         **{name: [None] * terms for name in TRUE},
     }
     exact = f"{key}.{ERROR_FREE}"
     if f"{exact}.estimate" not in arrays:
         return found
     true = _numbers(arrays, f"{exact}.estimate")
-    both = answered & _numbers(arrays, f"{exact}.converged")[:, None].astype(bool) & np.isfinite(true)
+    both = known & answered(arrays, exact)
     target = _means(true, both)
     bias, n = _means(estimate - true, both), both.sum(axis=0)
     half = stdtrit(np.minimum(df, 1e12), 0.975) * error
@@ -228,14 +246,15 @@ def _spreads(values: Array, there: NDArray[np.bool_]) -> Array:
     """Standard deviations over replicates, (T,)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         off = np.where(there, values - _means(values, there), 0.0)
-        return np.asarray(np.sqrt((off * off).sum(axis=0) / (there.sum(axis=0) - 1)))
+        n = there.sum(axis=0)
+        return np.asarray(np.sqrt(np.where(n > 1, (off * off).sum(axis=0) / (n - 1), np.nan)))
 
 
 def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[Row]) -> pl.DataFrame:
     """One row per design and operationalisation; columns as `result.SCORES`."""
     rows: list[Row] = []
     for design, named in enumerate(shown):
-        if design not in arrays:
+        if not arrays.get(design):
             continue
         for number, how in enumerate(work.scores):
             found = arrays[design]
