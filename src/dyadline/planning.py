@@ -120,13 +120,13 @@ def power_design(
         levels=levels,
         replicates=replicates,
         seed=seed,
-        alpha=alpha,
+        alpha=_number(alpha, "Alpha"),
         null=null,
         error_free=error_free,
         every=every,
-        goal=goal,
-        search=search,
-        precision=precision,
+        goal=None if goal is None else _number(goal, "The power that is sought"),
+        search=_ends(search),
+        precision=_number(precision, "The precision"),
     )
     base = None if folder is None else Path(folder)
 
@@ -157,6 +157,8 @@ def known_study(study: str | Path | Truth | AnalysisPlan | AnalysisResult) -> tu
         return truth_of_result(study), _without_data(study.plan), study.plan.title
     if isinstance(study, AnalysisPlan):
         return known_study(run(study))
+    if not isinstance(study, str | Path):
+        raise PlanError(f"A study is a name, a file, a plan or a result, not {type(study).__name__}")
     if str(study) in STUDIES:
         return known_study(Truth.model_validate(parameters(str(study))))
     path = Path(study)
@@ -195,7 +197,9 @@ def scores_asked(asked: str | Sequence[str | ConvergenceSection], own: Convergen
     return [how if isinstance(how, ConvergenceSection) else _operationalisation(how, own) for how in _several(asked)]
 
 
-def _operationalisation(words: str, own: ConvergenceSection) -> ConvergenceSection:
+def _operationalisation(words: object, own: ConvergenceSection) -> ConvergenceSection:
+    if not isinstance(words, str):
+        raise PlanError(f"An operationalisation is a section or words, not {words!r}", where="scores")
     known = {value: key for key in CHOICES for value in choices(ConvergenceSection.model_fields[key].annotation)}
     changed: dict[str, str] = {}
     for word in filter(None, (part.strip() for part in words.split("/"))):
@@ -224,13 +228,23 @@ def _several(value: object) -> list[Any]:
     return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
+def _ends(search: object) -> tuple[int, int]:
+    found = _several(search)
+    if len(found) != 2:
+        raise PlanError("A search goes between two numbers of dyads", where="search", way_out="For example (20, 2000)")
+    first, last = (whole_number(end, "An end of the search", 1) for end in found)
+    return first, last
+
+
 def _whole_numbers(value: int | Iterable[int], what: str) -> list[int]:
     return [whole_number(one, what, 1) for one in _several(value)]
 
 
 def _numbers(value: float | Iterable[float], what: str) -> list[float]:
-    found = _several(value)
-    for one in found:
-        if isinstance(one, bool) or not isinstance(one, Real):
-            raise PlanError(f"{what} is a number, not {one!r}")
-    return [float(one) for one in found]
+    return [_number(one, what) for one in _several(value)]
+
+
+def _number(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise PlanError(f"{what} is a number, not {value!r}")
+    return float(value)

@@ -117,6 +117,11 @@ def power_study(
     _check(question, truth)
     shown = [designed(truth, design) for design in question.designs]
     truths, nulls = _with_nulls(shown, truth, question)
+    if (count := len(truths) * question.replicates) > MOST:
+        raise PlanError(
+            f"These are {count:,} studies to be simulated, and {MOST:,} are possible at most",
+            way_out="Ask for fewer replicates or designs",
+        )
     work = PowerWork(
         truths=tuple(truths),
         scores=tuple(question.scores),
@@ -127,11 +132,6 @@ def power_study(
         error_free=question.error_free,
         levels=question.levels,
     )
-    if (count := len(truths) * question.replicates) > MOST:
-        raise PlanError(
-            f"These are {count:,} studies to be simulated, and {MOST:,} are possible at most",
-            way_out="Ask for fewer replicates or designs",
-        )
     # Designs take turns: the time left can be told from the pace, and whoever stops has something of each.
     parts = sorted(
         (part for task, made in enumerate(truths) for part in _parts(task, made.dyads, range(question.replicates))),
@@ -197,13 +197,18 @@ def _check(question: Question, truth: Truth) -> None:
 def _check_search(question: Question, truth: Truth) -> None:
     """What a search would refuse, before the grid takes its time."""
     low, high = question.search
-    check_needed(goal=question.goal or 0.0, alpha=question.alpha, low=low, high=high, tolerance=question.precision)
+    low, high = check_needed(
+        goal=question.goal or 0.0, alpha=question.alpha, low=low, high=high, tolerance=question.precision
+    )
     wanted = _curves(question.designs)
     if not wanted:
         raise PlanError("Without effect no number of dyads has the power that is sought", where="effect")
     for design in wanted:
-        for dyads in question.search:
-            designed(truth, replace(design, dyads=dyads))
+        for dyads in (low, high):
+            try:
+                designed(truth, replace(design, dyads=dyads))
+            except PlanError as error:
+                raise PlanError(f"The search cannot go to {dyads:,} dyads: {error}", where="search") from None
 
 
 def _curves(designs: Sequence[Design]) -> list[Design]:
