@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from dyadline.errors import PlanError, did_you_mean
+from dyadline.errors import PlanError, did_you_mean, whole_number
 from dyadline.parallel.jobs import Progress
 from dyadline.parallel.run import ExecutorName, runner
 from dyadline.parallel.store import Store, open_store
@@ -26,8 +27,6 @@ from dyadline.studies.simulation.estimated import truth_of_result
 from dyadline.studies.simulation.frame import truth_plan
 from dyadline.studies.twins import STUDIES, parameters
 from dyadline.workflow import run
-
-T = TypeVar("T", int, float, int | None, float | None)
 
 CHOICES = ("growth", "discrepancy", "slope", "unit", "transform")
 """Choices of an operationalisation that its name gives by their values alone."""
@@ -107,27 +106,27 @@ def power_design(
         What is wrong, where, and what to do.
     """
     truth, plan, title = known_study(study)
-    own = scores_asked(scores or ["plan"], plan.convergence)
+    own = scores_asked(["plan"] if scores is None else scores, plan.convergence)
     question = Question(
         designs=grid(
-            effects=_several(effect),
-            dyads=_several(dyads),
-            sessions=_several(sessions),
-            drop_out=_several(drop_out),
-            per_therapist=_several(per_therapist),
+            effects=_numbers(effect, "An effect"),
+            dyads=[None] if dyads is None else _whole_numbers(dyads, "The number of dyads"),
+            sessions=[None] if sessions is None else _whole_numbers(sessions, "The number of sessions"),
+            drop_out=[None] if drop_out is None else _numbers(drop_out, "Drop-out"),
+            per_therapist=[None] if per_therapist is None else _numbers(per_therapist, "Patients per therapist"),
         ),
         scores=own,
-        models=tuple(models),
+        models=tuple(_several(models)),
         levels=levels,
         replicates=replicates,
         seed=seed,
-        alpha=alpha,
+        alpha=_number(alpha, "Alpha"),
         null=null,
         error_free=error_free,
         every=every,
-        goal=goal,
-        search=search,
-        precision=precision,
+        goal=None if goal is None else _number(goal, "The power that is sought"),
+        search=_ends(search),
+        precision=_number(precision, "The precision"),
     )
     base = None if folder is None else Path(folder)
 
@@ -158,6 +157,8 @@ def known_study(study: str | Path | Truth | AnalysisPlan | AnalysisResult) -> tu
         return truth_of_result(study), _without_data(study.plan), study.plan.title
     if isinstance(study, AnalysisPlan):
         return known_study(run(study))
+    if not isinstance(study, str | Path):
+        raise PlanError(f"A study is a name, a file, a plan or a result, not {type(study).__name__}")
     if str(study) in STUDIES:
         return known_study(Truth.model_validate(parameters(str(study))))
     path = Path(study)
@@ -185,7 +186,7 @@ def _without_data(plan: AnalysisPlan) -> AnalysisPlan:
     return AnalysisPlan(columns=columns, time=plan.time, convergence=plan.convergence, models=models)
 
 
-def scores_asked(asked: Sequence[str | ConvergenceSection], own: ConvergenceSection) -> list[ConvergenceSection]:
+def scores_asked(asked: str | Sequence[str | ConvergenceSection], own: ConvergenceSection) -> list[ConvergenceSection]:
     """Operationalisations from their words.
 
     Raises
@@ -193,10 +194,12 @@ def scores_asked(asked: Sequence[str | ConvergenceSection], own: ConvergenceSect
     PlanError
         A word that is no choice, or choices that contradict each other.
     """
-    return [how if isinstance(how, ConvergenceSection) else _operationalisation(how, own) for how in asked]
+    return [how if isinstance(how, ConvergenceSection) else _operationalisation(how, own) for how in _several(asked)]
 
 
-def _operationalisation(words: str, own: ConvergenceSection) -> ConvergenceSection:
+def _operationalisation(words: object, own: ConvergenceSection) -> ConvergenceSection:
+    if not isinstance(words, str):
+        raise PlanError(f"An operationalisation is a section or words, not {words!r}", where="scores")
     known = {value: key for key in CHOICES for value in choices(ConvergenceSection.model_fields[key].annotation)}
     changed: dict[str, str] = {}
     for word in filter(None, (part.strip() for part in words.split("/"))):
@@ -221,5 +224,27 @@ def _operationalisation(words: str, own: ConvergenceSection) -> ConvergenceSecti
     return ConvergenceSection.model_validate(made.model_dump())
 
 
-def _several(value: T | Sequence[T]) -> list[T]:
-    return list(value) if isinstance(value, Sequence) else [value]
+def _several(value: object) -> list[Any]:
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def _ends(search: object) -> tuple[int, int]:
+    found = _several(search)
+    if len(found) != 2:
+        raise PlanError("A search goes between two numbers of dyads", where="search", way_out="For example (20, 2000)")
+    first, last = (whole_number(end, "An end of the search", 1) for end in found)
+    return first, last
+
+
+def _whole_numbers(value: int | Iterable[int], what: str) -> list[int]:
+    return [whole_number(one, what, 1) for one in _several(value)]
+
+
+def _numbers(value: float | Iterable[float], what: str) -> list[float]:
+    return [_number(one, what) for one in _several(value)]
+
+
+def _number(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise PlanError(f"{what} is a number, not {value!r}")
+    return float(value)

@@ -45,6 +45,7 @@ def certify(
     """
     from dyadline.certification import certify as made
     from dyadline.parallel.run import check_running
+    from dyadline.parallel.store import discard
     from dyadline.publication import write_whole
 
     check_page(out, force=force)
@@ -67,7 +68,7 @@ def certify(
         typer.echo(f"\nStopped. What is finished is in {parts}; continue with --resume.", err=True)
         raise typer.Exit(INTERRUPTED)
     write_whole(out, found.page.encode())
-    _discard(parts)
+    discard(parts)
     if json:
         print_json(answer(found, out))
     else:
@@ -90,18 +91,6 @@ def check_page(out: Path, *, force: bool) -> None:
         raise PlanError(f"The folder {out.parent.name!r} does not exist", way_out="Make it first, or use --out")
     if out.exists() and not force:
         raise PlanError(f"{out.name!r} is already there; nothing was written", way_out="Use --out or --force")
-
-
-def _discard(parts: Path) -> None:
-    """Remove the finished parts, and their folder if there is nothing else in it."""
-    from contextlib import suppress
-
-    from dyadline.parallel.store import MANIFEST
-
-    with suppress(OSError):
-        for path in (*parts.glob("*-*-*.npz"), parts / MANIFEST):
-            path.unlink(missing_ok=True)
-        parts.rmdir()
 
 
 def answer(found: Certificate, out: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -122,11 +124,9 @@ def design(
 
     dyadline power design study1 --dyads 60:300:40 --sessions 3,8,14
     """
-    from shutil import rmtree
-
     from dyadline.parallel.run import check_running
     from dyadline.planning import power_design
-    from dyadline.publication import make_folder, write_power
+    from dyadline.publication import write_power
     from dyadline.report.power.terminal import power_table
 
     wanted = named_formats(formats)
@@ -134,11 +134,14 @@ def design(
     ends = whole_numbers(search, "--search")
     if len(ends) != 2 or ends[0] >= ends[1]:
         raise PlanError("--search takes two numbers, the fewest and the most dyads", way_out="For example 20,2000")
+    named = [word.strip() for word in scores.split(",") if word.strip()]
+    if not named:
+        raise PlanError("No score is named", where="--scores", way_out="plan stands for the plan's own")
     folder = out if out is not None else Path(f"{Path(study).stem}-power")
     parts = folder / "parts"
-    check_free(folder, force=force or resume)
-    make_folder(folder)
-    with replicate_progress() as shown:
+    # Continued is what stopped: a folder with a report but without parts is somebody's finished work.
+    check_free(folder, force=force or (resume and parts.is_dir()))
+    with _tidied(folder, parts), replicate_progress() as shown:
         found = power_design(
             study,
             effect=numbers(effect, "--effect"),
@@ -146,7 +149,7 @@ def design(
             sessions=None if sessions is None else whole_numbers(sessions, "--sessions"),
             drop_out=None if drop_out is None else numbers(drop_out, "--drop-out"),
             per_therapist=None if per_therapist is None else numbers(per_therapist, "--per-therapist"),
-            scores=[word.strip() for word in scores.split(",") if word.strip()],
+            scores=named,
             models=whole_numbers(models, "--models"),
             levels=levels,
             replicates=reps,
@@ -167,6 +170,9 @@ def design(
             force=force,
             progress=shown,
         )
+    if found.interrupted and found.tests.is_empty():
+        typer.echo("Stopped before anything was finished.", err=True)
+        raise typer.Exit(INTERRUPTED)
     with progress("Writing the report"):
         written = write_power(found, folder, wanted, figures=figures)
     if json:
@@ -178,4 +184,28 @@ def design(
     if found.interrupted:
         typer.echo(f"Stopped. What is finished is in {parts}; the same command with --resume goes on.", err=True)
         raise typer.Exit(INTERRUPTED)
-    rmtree(parts, ignore_errors=True)
+    _discard(parts)
+
+
+@contextmanager
+def _tidied(folder: Path, parts: Path) -> Iterator[None]:
+    """Leave no folder behind where nothing was finished."""
+    new = not folder.exists()
+    try:
+        yield
+    finally:
+        if parts.is_dir() and not any(parts.glob("*/*-*-*.npz")):
+            _discard(parts)
+            if new:
+                with suppress(OSError):
+                    folder.rmdir()
+
+
+def _discard(parts: Path) -> None:
+    """Remove finished parts, and nothing else that lies there."""
+    from dyadline.parallel.store import discard
+
+    for store in (parts / "grid", *parts.glob("search-*")):
+        discard(store)
+    with suppress(OSError):
+        parts.rmdir()

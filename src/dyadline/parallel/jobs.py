@@ -110,10 +110,14 @@ class Progress:
     failed
         Replicates that failed.
     seconds_left
-        Estimated from the pace of this run, in which what was found on disk has no share; ``None`` at the beginning.
+        Estimated from the pace of this run, in which what was found on disk has no share; ``None`` at the beginning,
+        and where nobody knows how much is still to come.
+    what
+        Which piece of the work it is, where there are several one after the other.
     """
 
     done: int
     total: int
     failed: int
     seconds_left: float | None
+    what: str = ""

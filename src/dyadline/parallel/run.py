@@ -143,6 +143,10 @@ def processors() -> int:
 
 def _crew(executor: ExecutorName | Executor, workers: int | None, scheduler: str | None) -> Crew:
     if not isinstance(executor, str):
+        if not hasattr(executor, "submit"):
+            raise PlanError(
+                f"{executor!r} is no executor", way_out=f"Choose one of {', '.join(get_args(ExecutorName))}"
+            )
         return Guests(executor, whole_number(workers or processors(), "The number of workers", 1))
     check_running(executor, workers, scheduler)
     number = processors() if workers is None else workers

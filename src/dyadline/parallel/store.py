@@ -109,6 +109,14 @@ def open_store(folder: Path, fingerprint: str, *, resume: bool = False, force: b
     return Store(folder=folder)
 
 
+def discard(folder: Path) -> None:
+    """Remove finished parts that are not needed any more, and their folder if nothing else is in it."""
+    with suppress(OSError):
+        for path in (*folder.glob("*-*-*.npz"), *folder.glob(".*.part"), folder / MANIFEST):
+            path.unlink(missing_ok=True)
+        folder.rmdir()
+
+
 def fingerprint_of(facts: Mapping[str, object]) -> str:
     """A short string that differs if any of the facts does.
 

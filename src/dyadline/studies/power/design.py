@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from dyadline.errors import PlanError
 from dyadline.plan.truth import DropOutTruth, MissingTruth, Truth
-from dyadline.plan.truth_document import make_truth
+from dyadline.plan.truth_checks import contradictions
 
 FEWEST = 10
 """Dyads that a design needs, at least."""
+
+MOST_DESIGNS = 10_000
+"""Of one grid."""
+
+MOST_OCCASIONS = 1000
+"""With ratings, of one design."""
+
+MOST_ROWS = 2_000_000
+"""Dyads times occasions of one study: several are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +61,19 @@ def grid(
     drop_out: Sequence[float | None] = (None,),
     per_therapist: Sequence[float | None] = (None,),
 ) -> list[Design]:
-    """All combinations, each once; dyads vary fastest, so that one power curve stands together."""
+    """All combinations, each once; dyads vary fastest, so that one power curve stands together.
+
+    Raises
+    ------
+    PlanError
+        More than `MOST_DESIGNS`.
+    """
+    count = prod(len(set(axis)) for axis in (effects, per_therapist, drop_out, sessions, dyads))
+    if count > MOST_DESIGNS:
+        raise PlanError(
+            f"These are {count:,} designs, and one study compares {MOST_DESIGNS:,} at most",
+            way_out="Use larger steps, such as 60:400:20",
+        )
     combinations = product(
         dict.fromkeys(effects),
         dict.fromkeys(per_therapist),
@@ -74,19 +96,32 @@ def designed(truth: Truth, design: Design) -> Truth:
         For a design that cannot be.
     """
     if not -1.0 < design.effect < 1.0:
-        raise PlanError(f"A standardised effect lies between −1 and 1, not {design.effect:g}", where="effect")
+        raise PlanError(
+            f"A standardised effect lies between −1 and 1, not {design.effect:g}",
+            where="effect",
+            way_out="It is a correlation, such as 0.3",
+        )
     made = truth if design.sessions is None else _with_sessions(truth, design.sessions)
     changed: dict[str, Any] = {}
     dyads = truth.dyads if design.dyads is None else design.dyads
     if dyads < FEWEST:
         raise PlanError(f"A design needs at least {FEWEST} dyads, not {dyads}", where="dyads")
+    if dyads * len(made.occasions) > MOST_ROWS:
+        raise PlanError(
+            f"{dyads:,} dyads at {len(made.occasions):,} occasions are more than a study of power can draw",
+            where="dyads",
+            way_out=f"At most {MOST_ROWS // len(made.occasions):,} dyads at so many occasions",
+        )
     changed["dyads"] = dyads
     changed["therapists"] = _therapists(truth, dyads, design.per_therapist)
     if design.drop_out is not None:
         changed["missing"] = _losing(made, design.drop_out)
     changed["outcome"] = made.outcome.model_copy(update={"effect": design.effect})
+    made = made.model_copy(update=changed)
     # Copies with other values were not checked when they were made.
-    return make_truth(made.model_copy(update=changed).model_dump())
+    for path, said in contradictions(made):
+        raise PlanError(f"The design does not go with the study's parameters: {said}", where=".".join(path))
+    return made
 
 
 def only_convergence(truth: Truth) -> Truth:
@@ -166,6 +201,8 @@ def _with_sessions(truth: Truth, sessions: int) -> Truth:
     """Rated occasions spread evenly over those of the truth, or going on in the same steps; drop-out per time kept."""
     if sessions < 2:
         raise PlanError(f"Convergence needs at least 2 occasions with ratings, not {sessions}", where="sessions")
+    if sessions > MOST_OCCASIONS:
+        raise PlanError(f"A design has at most {MOST_OCCASIONS:,} occasions with ratings, not {sessions:,}")
     rated = truth.rated_occasions
     if sessions == len(rated):
         return truth

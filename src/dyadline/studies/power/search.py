@@ -168,7 +168,7 @@ def checked_range(*, goal: float, alpha: float, low: int, high: int, tolerance: 
             f"The power that is sought lies between the level of the test, {alpha:g}, and 1, not at {goal:g}"
         )
     if not 0.0 < tolerance < 1.0:
-        raise PlanError(f"The tolerance is a share of n between 0 and 1, not {tolerance:g}")
+        raise PlanError(f"The precision is a share of n between 0 and 1, not {tolerance:g}")
     return low, high
 
 

@@ -27,6 +27,9 @@ from dyadline.studies.power.work import ESTIMATED, PowerWork
 AT_ONCE = 6144
 """Dyads of all studies of one part: what is worked on together should stay in the processor's cache."""
 
+MOST = 10_000_000
+"""Studies of one question: what is kept of each is in memory in the end."""
+
 SLOPE = "time:convergence"
 """The test of the question: whether convergence goes with change."""
 
@@ -114,6 +117,11 @@ def power_study(
     _check(question, truth)
     shown = [designed(truth, design) for design in question.designs]
     truths, nulls = _with_nulls(shown, truth, question)
+    if (count := len(truths) * question.replicates) > MOST:
+        raise PlanError(
+            f"These are {count:,} studies to be simulated, and {MOST:,} are possible at most",
+            way_out="Ask for fewer replicates or designs",
+        )
     work = PowerWork(
         truths=tuple(truths),
         scores=tuple(question.scores),
@@ -124,9 +132,11 @@ def power_study(
         error_free=question.error_free,
         levels=question.levels,
     )
-    parts = [
-        part for task, made in enumerate(truths) for part in parts_of(task, question.replicates, _size(made.dyads))
-    ]
+    # Designs take turns: the time left can be told from the pace, and whoever stops has something of each.
+    parts = sorted(
+        (part for task, made in enumerate(truths) for part in parts_of(task, question.replicates, _size(made.dyads))),
+        key=lambda part: part.numbers[0],
+    )
     done = run(work, parts, store=stores("grid", fingerprint(work)) if stores else None, progress=progress)
     lost = Counter(failure.task for failure in done.failures)
     numbers = range(len(shown))
@@ -136,7 +146,7 @@ def power_study(
     behind = {null: design for design, null in reversed(nulls.items()) if null not in numbers}
     found, searched = pl.DataFrame(schema=NEEDED), done.interrupted
     if question.goal is not None and not done.interrupted:
-        found, searched = _searched(truth, work, question, run, stores)
+        found, searched = _searched(truth, work, question, run, stores, progress)
     return PowerResult(
         truth=shown[0],
         title=title or truth.title,
@@ -181,15 +191,32 @@ def _check(question: Question, truth: Truth) -> None:
             "Three levels need therapists, and the truth has none", way_out="Say how many patients each has"
         )
     if question.goal is not None:
-        low, high = question.search
-        low, _ = checked_range(
-            goal=question.goal, alpha=question.alpha, low=low, high=high, tolerance=question.precision
-        )
-        for design in question.designs:
-            designed(truth, replace(design, dyads=low))  # what fails there would look like a test without power
+        _check_search(question, truth)
     names = [describe_operationalisation(how).name for how in question.scores]
     if len(set(names)) < len(names):
         raise PlanError("An operationalisation stands twice", where="scores")
+
+
+def _check_search(question: Question, truth: Truth) -> None:
+    """What a search would refuse, before the grid takes its time."""
+    low, high = question.search
+    low, high = checked_range(
+        goal=question.goal or 0.0, alpha=question.alpha, low=low, high=high, tolerance=question.precision
+    )
+    wanted = _curves(question.designs)
+    if not wanted:
+        raise PlanError("Without effect no number of dyads has the power that is sought", where="effect")
+    for design in wanted:
+        for dyads in (low, high):
+            try:
+                designed(truth, replace(design, dyads=dyads))
+            except PlanError as error:
+                raise PlanError(f"The search cannot go to {dyads:,} dyads: {error}", where="search") from None
+
+
+def _curves(designs: Sequence[Design]) -> list[Design]:
+    """Designs but for their dyads, in which there is something to be found."""
+    return [d for d in dict.fromkeys(replace(d, dyads=None) for d in designs) if d.effect]
 
 
 def _with_nulls(shown: list[Truth], truth: Truth, question: Question) -> tuple[list[Truth], dict[int, int]]:
@@ -198,11 +225,14 @@ def _with_nulls(shown: list[Truth], truth: Truth, question: Question) -> tuple[l
     nulls: dict[int, int] = {}
     if not question.null:
         return truths, nulls
+    places: dict[str, int] = {}
+    for number, made in enumerate(shown):
+        places.setdefault(made.model_dump_json(), number)
     for number, design in enumerate(question.designs):
         still = designed(without_effect(truth), replace(design, effect=0.0))
-        if still not in truths:
+        nulls[number] = places.setdefault(still.model_dump_json(), len(truths))
+        if nulls[number] == len(truths):
             truths.append(still)
-        nulls[number] = truths.index(still)
     return truths, nulls
 
 
@@ -226,21 +256,27 @@ class SearchWork:
 
 
 def _searched(
-    truth: Truth, work: PowerWork, question: Question, run: Runner, stores: Stores | None
+    truth: Truth,
+    work: PowerWork,
+    question: Question,
+    run: Runner,
+    stores: Stores | None,
+    progress: Callable[[Progress], None] | None,
 ) -> tuple[pl.DataFrame, bool]:
     """Dyads needed, for each design but for its dyads, each score and each model; whether it was interrupted."""
     rows: list[Mapping[str, object]] = []
     assert question.goal is not None
-    for design in dict.fromkeys(replace(d, dyads=None) for d in question.designs):
-        if design.effect == 0.0:
-            continue
+    curves = _curves(question.designs)
+    count = len(curves) * len(question.scores) * len(question.models)
+    for design in curves:
         for how in question.scores:
             for model in question.models:
                 own = replace(work, truths=(), scores=(how,), models=(model,), every=False, error_free=False)
                 search = SearchWork(truth=truth, design=design, work=own)
                 name = f"search-{len(rows)}"
                 store = stores(name, fingerprint(own, truth.model_dump_json(), repr(design))) if stores else None
-                power = _Power(search, run, store, question.alpha)
+                place = f"search {len(rows) + 1} of {count}"
+                power = _Power(search, run, store, question.alpha, place, progress)
                 try:
                     found = needed(
                         power,
@@ -282,13 +318,20 @@ class _Power:
     run: Runner
     store: Store | None
     alpha: float
+    place: str
+    progress: Callable[[Progress], None] | None
 
     def __call__(self, n: int, begin: int, count: int) -> tuple[int, int]:
-        done: Done = self.run(self.work, parts_of(n, count, _size(n), first=begin), store=self.store)
+        def tell(progress: Progress) -> None:
+            # What the next round asks for depends on this one: nobody knows when the search will end.
+            if self.progress is not None:
+                self.progress(replace(progress, what=f"{self.place}, {n} dyads", seconds_left=None))
+
+        done: Done = self.run(self.work, parts_of(n, count, _size(n), first=begin), store=self.store, progress=tell)
         if done.interrupted:
             raise _Interrupted
         arrays = done.arrays.get(n)
-        if arrays is None:
+        if not arrays:
             return 0, count
         (model,), how = self.work.work.models, self.work.work.scores[0]
         plan = self.work.work.plan.model_copy(update={"convergence": how})

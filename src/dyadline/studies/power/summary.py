@@ -41,10 +41,16 @@ def rejections(arrays: Arrays, key: str, alpha: float) -> NDArray[np.bool_]:
     from scipy.special import stdtr
 
     estimate, error, df = (_numbers(arrays, f"{key}.{name}") for name in ("estimate", "std_error", "df"))
-    there = _numbers(arrays, f"{key}.converged")[:, None].astype(bool) & np.isfinite(estimate) & (error > 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2.0 * stdtr(np.minimum(df, 1e12), -np.abs(estimate / error))
-    return np.asarray(there & (p < alpha))
+    return np.asarray(answered(arrays, key) & (p < alpha))
+
+
+def answered(arrays: Arrays, key: str) -> NDArray[np.bool_]:
+    """Whether each test of each replicate has an answer, (n, T)."""
+    estimate, error, df = (_numbers(arrays, f"{key}.{name}") for name in ("estimate", "std_error", "df"))
+    converged = _numbers(arrays, f"{key}.converged").astype(bool)
+    return np.asarray(converged[:, None] & np.isfinite(estimate) & np.isfinite(error) & (error > 0.0) & (df > 0.0))
 
 
 def _numbers(arrays: Arrays, name: str) -> Array:
@@ -103,17 +109,19 @@ def tests_table(
     """
     rows: list[Row] = []
     for design, named in enumerate(shown):
-        if not arrays.get(design) and not lost.get(design):
+        if not (arrays.get(design) or lost.get(design)):
             continue
         for number, how in enumerate(work.scores):
             plan = work.plan.model_copy(update={"convergence": how})
             for model in work.models:
                 terms = terms_in_question(model, plan, every=work.every)
                 key = f"{number}.{model}"
-                measured = dict.fromkeys(TESTS) | _measures(arrays.get(design, {}), key, alpha, lost.get(design, 0))
-                still = nulls.get(design, -1)
+                measured = _measures(_found(arrays, design, key, terms), key, alpha, lost.get(design, 0))
+                still = nulls.get(design)
                 wrong = (
-                    _shares(arrays[still], f"{key}.{ESTIMATED}", alpha, lost.get(still, 0)) if arrays.get(still) else []
+                    []
+                    if still is None
+                    else _shares(_found(arrays, still, key, terms), f"{key}.{ESTIMATED}", alpha, lost.get(still, 0))
                 )
                 for place, term in enumerate(terms):
                     about = {
@@ -125,12 +133,23 @@ def tests_table(
                     type_i = wrong[place] if wrong else (None, None, None)
                     rows.append(
                         {
-                            **{name: _plain(values, place) for name, values in measured.items()},
                             **about,
+                            **{name: _plain(values, place) for name, values in measured.items()},
                             **dict(zip(("type_i", "type_i_low", "type_i_high"), type_i, strict=True)),
                         }
                     )
     return pl.DataFrame([{name: row[name] for name in TESTS} for row in rows], schema=TESTS)
+
+
+def _found(arrays: Mapping[int, Arrays], design: int, key: str, terms: Sequence[str]) -> Arrays:
+    """Results of a design; of no replicate where there are none."""
+    if found := arrays.get(design):
+        return found
+    own = f"{key}.{ESTIMATED}"
+    return {
+        **{f"{own}.{name}": np.zeros((0, len(terms))) for name in ("estimate", "std_error", "df")},
+        **{f"{own}.{name}": np.zeros(0) for name in ("converged", "singular")},
+    }
 
 
 def _plain(values: object, place: int) -> object:
@@ -142,16 +161,10 @@ def _plain(values: object, place: int) -> object:
 
 
 def _shares(arrays: Arrays, key: str, alpha: float, lost: int) -> list[tuple[float | None, float | None, float | None]]:
-    """Shares of rejections; none of a test that no replicate has an answer to."""
-    hits, answered = rejections(arrays, key, alpha), _answered(arrays, key)
-    trials = np.where(answered.any(axis=0), len(hits) + lost, 0)
+    """Shares of rejections; nothing of a test that the model does not have."""
+    hits, known = rejections(arrays, key, alpha), answered(arrays, key)
+    trials = np.where(known.any(axis=0) | (not known.any()), len(hits) + lost, 0)
     return [share(int(some), int(n)) for some, n in zip(hits.sum(axis=0), trials, strict=True)]
-
-
-def _answered(arrays: Arrays, key: str) -> NDArray[np.bool_]:
-    """Whether each test of each replicate has an estimate that can be used, (n, T)."""
-    converged, estimate = _numbers(arrays, f"{key}.converged"), _numbers(arrays, f"{key}.estimate")
-    return np.asarray(converged[:, None].astype(bool) & np.isfinite(estimate))
 
 
 def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, object]:
@@ -159,29 +172,27 @@ def _measures(arrays: Arrays, key: str, alpha: float, lost: int) -> dict[str, ob
     from scipy.special import stdtrit
 
     own = f"{key}.{ESTIMATED}"
-    if f"{own}.estimate" not in arrays:
-        return {"replicates": lost, "failed": lost}
     estimate, error, df = (_numbers(arrays, f"{own}.{name}") for name in ("estimate", "std_error", "df"))
-    answered = _answered(arrays, own)
-    terms = estimate.shape[1]
+    known = answered(arrays, own)
+    some, terms = known.any(axis=1), estimate.shape[1]
     power = _shares(arrays, own, alpha, lost)
     found: dict[str, object] = {
         "replicates": len(estimate) + lost,
-        "failed": int((~answered[:, 0]).sum()) + lost,
-        "singular": float(_numbers(arrays, f"{own}.singular")[answered[:, 0]].mean()) if answered[:, 0].any() else None,
+        "failed": [int(count) + lost for count in (~known).sum(axis=0)],
+        "singular": float(_numbers(arrays, f"{own}.singular")[some].mean()) if some.any() else None,
         "power": [p for p, _, _ in power],
         "power_low": [low for _, low, _ in power],
         "power_high": [high for _, _, high in power],
-        "estimate": _means(estimate, answered),
-        "std_error": _means(error, answered),
-        "sd_estimates": _spreads(estimate, answered),
+        "estimate": _means(estimate, known),
+        "std_error": _means(error, known),
+        "sd_estimates": _spreads(estimate, known),
         **{name: [None] * terms for name in TRUE},
     }
     exact = f"{key}.{ERROR_FREE}"
     if f"{exact}.estimate" not in arrays:
         return found
     true = _numbers(arrays, f"{exact}.estimate")
-    both = answered & _answered(arrays, exact)
+    both = known & answered(arrays, exact)
     target = _means(true, both)
     bias, n = _means(estimate - true, both), both.sum(axis=0)
     half = stdtrit(np.minimum(df, 1e12), 0.975) * error
@@ -232,17 +243,18 @@ def _spreads(values: Array, there: NDArray[np.bool_]) -> Array:
     """Standard deviations over replicates, (T,)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         off = np.where(there, values - _means(values, there), 0.0)
-        return np.asarray(np.sqrt((off * off).sum(axis=0) / (there.sum(axis=0) - 1)))
+        n = there.sum(axis=0)
+        return np.asarray(np.sqrt(np.where(n > 1, (off * off).sum(axis=0) / (n - 1), np.nan)))
 
 
 def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[Row]) -> pl.DataFrame:
     """One row per design and operationalisation; columns as `result.SCORES`."""
     rows: list[Row] = []
     for design, named in enumerate(shown):
-        found = arrays.get(design)
-        if found is None:
+        if not arrays.get(design):
             continue
         for number, how in enumerate(work.scores):
+            found = arrays[design]
             key = f"{number}.reliability"
             r = correlation(_numbers(found, key)) if key in found else None
             rows.append(
@@ -250,8 +262,8 @@ def scores_table(work: PowerWork, arrays: Mapping[int, Arrays], shown: Sequence[
                     **named,
                     "score": describe_operationalisation(how).name,
                     "reliability": None if r is None else r * r,
-                    "validity": correlation(_numbers(found, f"{number}.validity")) if found else None,
-                    "without": float(_numbers(found, f"{number}.without").mean()) if found else None,
+                    "validity": correlation(_numbers(found, f"{number}.validity")),
+                    "without": float(_numbers(found, f"{number}.without").mean()),
                 }
             )
     return pl.DataFrame(rows, schema=SCORES)

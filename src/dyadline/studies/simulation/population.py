@@ -63,7 +63,7 @@ def population(truth: Truth) -> Population:
     return _population(bare.model_dump_json())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _population(written: str) -> Population:
     truth = Truth.model_validate_json(written)
     rng = np.random.default_rng(np.random.SeedSequence(20_200_823))
