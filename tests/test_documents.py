@@ -41,3 +41,10 @@ def test_the_plan_of_the_models_page_is_one():
 @pytest.mark.parametrize("name", sorted(set(dl.__all__) - {"__version__"}))
 def test_every_public_name_says_what_it_is(name):
     assert (getattr(dl, name).__doc__ or "").strip(), name
+
+
+def test_every_public_name_stands_in_the_plan_of_the_house():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Public names")[1]
+    named = [name.strip() for listed in re.findall(r"`([^`]*)`", text) for name in listed.split(",")]
+    known = [name for name in named if name != "import dyadline"]
+    assert sorted(known) == sorted(set(dl.__all__) - {"__version__"})

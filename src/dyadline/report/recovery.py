@@ -73,7 +73,7 @@ def _summary(found: Certificate) -> Iterator[Paragraph]:
         where = f" (of {listed(beyond['study'].unique(maintain_order=True).to_list())})" if beyond.height else ""
         said.append(f"{count(beyond.height) if beyond.height else 'none'} of {count(rows.height)} {words}{where}")
     why = "; the sections say why" if found.recovery["reason"].is_in(["boundary", "large_sample"]).any() else ""
-    sentence = f"Beyond what chance does to so many numbers: {said[0]} and {said[1]} in the models below{why}."
+    sentence = f"Farther off than chance explains are {said[0]} and {said[1]} in the models below{why}."
     unexplained = found.recovery.filter(pl.col("reason") == "unexplained").height
     if unexplained:
         sentence += f" For {counted(unexplained, 'of them', 'of them')} no reason is known."
@@ -88,7 +88,8 @@ def _type_i_summary(found: Certificate) -> Iterator[Part]:
     slopes = found.type_i.filter(
         (pl.col("df") == "satterthwaite") & (pl.col("term") == "time:convergence") & ~pl.col("larger")
     )
-    yield "Where convergence has no effect on the slope, its test at .05 (Satterthwaite) rejects in "
+    yield "Where convergence has no effect on the slope, its test at .05 (Satterthwaite) is significant in this share "
+    yield "of draws: "
     for place, row in enumerate(slopes.iter_rows(named=True)):
         yield "; " if place else ""
         yield f"{row['study']}, Model {row['model']}: "
@@ -112,7 +113,11 @@ def _done(found: Certificate) -> Iterator[Block]:
         )
     )
     larger = [task for task in found.tasks if task.larger]
-    also = f" {listed([_title(task) for task in larger])}: to see what becomes of a bias." if larger else ""
+    also = (
+        f" The larger studies ({listed([_title(task) for task in larger])}) show whether a bias shrinks with size."
+        if larger
+        else ""
+    )
     yield Paragraph(
         heading="Seeds.",
         parts=(
