@@ -70,7 +70,8 @@ def power_design(
     ----------
     study
         ``"study1"``, ``"study2"``, a parameter file or a plan (by name or as a value), or a result: a plan is carried
-        out first, and what its models estimate is the truth.
+        out first, and what its models estimate is the truth. Its covariates are not drawn: what they explain stays part
+        of how dyads differ.
     effect
         Standardised effect of true convergence on the outcome's slope: the correlation of the two, as far as other
         predictors leave the slope. Several: all of them.

@@ -17,7 +17,7 @@ from dyadline.parallel import agenda
 from dyadline.parallel.jobs import Part, parts_of
 from dyadline.parallel.run import runner
 from dyadline.parallel.store import open_store
-from parallel_work import Faulty, calls, draws, misshapen, same, threads, wait_for
+from parallel_work import CutOff, Faulty, calls, draws, misshapen, same, threads, wait_for
 
 PARTS = [*parts_of(0, 30, 7), *parts_of(4, 11, 5)]
 
@@ -186,6 +186,12 @@ def test_deaths_without_end_end(monkeypatch, tmp_path):
     assert [outcome.numbers for outcome in store.found()] == [
         (0, 1)
     ]  # what was not tried is tried when it is continued
+
+
+def test_a_process_killed_while_it_sends_costs_time_and_no_result(processes, expected, tmp_path):
+    # Whoever waits for the other half waits for ever, and so does the run.
+    assert same(processes(CutOff(tmp_path / "done"), PARTS), expected)
+    assert (tmp_path / "done").exists()
 
 
 def test_a_process_killed_in_mid_run_costs_time_and_no_result(processes, expected, tmp_path):

@@ -15,6 +15,8 @@ from dyadline.cli.ranges import numbers, whole_numbers
 from dyadline.cli.running import INTERRUPTED, ExecutorOption, ResumeOption, SchedulerOption, WorkersOption
 from dyadline.errors import PlanError
 
+STOPPED = "Stopped. What is finished is in {}; the same command with --resume goes on."
+
 
 def design(
     study: Annotated[
@@ -171,7 +173,7 @@ def design(
             progress=shown,
         )
     if found.interrupted and found.tests.is_empty():
-        typer.echo("Stopped before anything was finished.", err=True)
+        typer.echo(STOPPED.format(parts) if parts.is_dir() else "Stopped before anything was finished.", err=True)
         raise typer.Exit(INTERRUPTED)
     with progress("Writing the report"):
         written = write_power(found, folder, wanted, figures=figures)
@@ -182,7 +184,7 @@ def design(
         console(lambda width: power_table(found, width=width))
         typer.echo(f"Report: {', '.join(str(p) for p in written if p.parent == folder and p.stem == 'report')}")
     if found.interrupted:
-        typer.echo(f"Stopped. What is finished is in {parts}; the same command with --resume goes on.", err=True)
+        typer.echo(STOPPED.format(parts), err=True)
         raise typer.Exit(INTERRUPTED)
     _discard(parts)
 

@@ -11,6 +11,7 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from dyadline.errors import DyadlineError, PlanError
@@ -85,10 +86,16 @@ class Processes:
 
 
 class _Recorded(SpawnContext):
-    """Knows the processes that it made: the executor does not give away its own."""
+    """Knows the processes and the way back that it made: the executor does not give away its own."""
 
     def __init__(self) -> None:
         self.made: list[SpawnProcess] = []
+        self.back: list[SimpleQueue[Any]] = []
+
+    def SimpleQueue(self) -> SimpleQueue[Any]:  # noqa: N802
+        queue = super().SimpleQueue()
+        self.back.append(queue)
+        return queue
 
     def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
         process = SpawnProcess(*args, **kwargs)
@@ -104,6 +111,10 @@ class _Worker:
         self._executor = ProcessPoolExecutor(1, mp_context=self._context, initializer=begin)
         with deaf():
             self._begun = self._executor.submit(os.getpid)
+        # The process has its own end by now. While this one were open, too, whoever reads an outcome whose sender is
+        # killed half-way through would wait for the rest for ever.
+        for queue in self._context.back:
+            queue._writer.close()  # type: ignore[attr-defined]
 
     @property
     def lived(self) -> bool:
