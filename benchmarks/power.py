@@ -63,7 +63,7 @@ def main(studies: int) -> None:
         print("R is not here: no ratio")
         return
     print(f"R: {1000 * each:.0f} ms a study (lme4 and lmerTest, {studies} studies)")
-    print(f"ratio, one core each: {1000 * each / alone:.0f}; R on one core, this on two: {1000 * each / both:.0f}")
+    print(f"ratio, one core each: {1000 * each / alone:.0f}")
 
 
 if __name__ == "__main__":
