@@ -284,6 +284,7 @@ SENTENCES = [
     ("study1 --dyads -60", "whole number of at least 1, not -60"),
     ("study1 --dyads 100000000", "100,000,000 dyads at 14 occasions"),
     ("study1 --sessions 1", "at least 2 occasions with ratings, not 1"),
+    ("study1 --sessions 2,8", "Curves by growth = 'multilevel' need at least three occasions with ratings, not 2"),
     ("study1 --sessions 100000000", "at most 1,000 occasions"),
     ("study1 --effect 1.2", "between −1 and 1, not 1.2"),
     ("study1 --effect=-1", "between −1 and 1, not -1"),

@@ -116,6 +116,7 @@ def power_study(
     """
     _check(question, truth)
     shown = [designed(truth, design) for design in question.designs]
+    _check_curves(question, shown)
     truths, nulls = _with_nulls(shown, truth, question)
     if (count := len(truths) * question.replicates) > MOST:
         raise PlanError(
@@ -195,6 +196,18 @@ def _check(question: Question, truth: Truth) -> None:
     names = [describe_operationalisation(how).name for how in question.scores]
     if len(set(names)) < len(names):
         raise PlanError("An operationalisation stands twice", where="scores")
+
+
+def _check_curves(question: Question, shown: Sequence[Truth]) -> None:
+    """Two occasions leave a growth model as many effects as rows: every replicate would fail."""
+    fewest = min(len(made.rated_occasions) for made in shown)
+    modelled = next((how.growth for how in question.scores if how.growth in ("multilevel", "dyadic")), None)
+    if fewest < 3 and modelled is not None:
+        raise PlanError(
+            f"Curves by growth = {modelled!r} need at least three occasions with ratings, not {fewest}",
+            where="sessions",
+            way_out="Take three or more, or a score that needs no model of the ratings: ols or observed",
+        )
 
 
 def _check_search(question: Question, truth: Truth) -> None:
